@@ -1,0 +1,11 @@
+#![doc = "millstream: a declarative pipeline orchestrator. See ARCHITECTURE.md for the map."]
+
+pub mod diagnostic;
+pub mod expr;
+pub mod notice;
+pub mod plan;
+pub mod rules;
+pub mod spec;
+pub mod steps;
+pub mod value;
+pub mod wait;

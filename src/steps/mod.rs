@@ -1,0 +1,207 @@
+//! What a step does to items; one file a step or family of small ones, and the table [`STEPS`] that the
+//! checker, the schema, the documentation and completion read.
+//!
+//! A step lives in three tenses too: [`StepDef::read`] makes a [`Step`] of what was written; the checker
+//! asks it for types ([`Step::infer`]) and needs ([`Step::uses`]); [`Step::compile`] makes the [`Op`] that runs.
+//! Knows nothing of stages, connections or threads.
+//!
+//! Pitfalls: a step must settle every row it does not hand on ([`Cx::settle`], [`Cx::fail`]) and announce every
+//! row that it makes beyond those it got ([`Cx::made`]); the worker loop adds up.
+
+mod cx;
+mod table;
+
+pub use cx::{Cx, Faults, ItemError, ItemErrorKind, Outcome, RunError, Tally};
+pub use table::{Group, Opt, Reader, STEPS, StepDef, find};
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use crate::diagnostic::{At, Diagnostics};
+use crate::expr::{Env, Uses};
+use crate::value::{Batch, Type};
+use crate::wait::Wait;
+
+/// A step as it was written, understood, its expressions not yet checked.
+pub trait Step: Debug + Send + Sync {
+    /// The type that comes out for the type that goes in (`None`: this is the stage's source). Says every
+    /// mistake; where there was one, answers the best guess (`Type::Any` at worst), so that what follows can be checked.
+    fn infer(&self, input: Option<&Type>, cx: &mut Infer<'_>) -> Type;
+
+    /// What this step uses of its input, given what is used of its output.
+    fn uses(&self, input: &Type, after: &Uses, env: &Env) -> Uses {
+        let _ = (input, after, env);
+        Uses::all(crate::expr::Use::Look)
+    }
+
+    /// What runs, for an input narrowed to what is used. Called only for a file without errors.
+    fn compile(&self, input: Option<&Type>, after: &Uses, cx: &CompileCx<'_>) -> Compiled;
+
+    /// Does this step wait for others, for time, or for the world?
+    fn waits(&self) -> bool {
+        false
+    }
+
+    /// Is it a sink (nobody need read what leaves it)?
+    fn is_sink(&self) -> bool {
+        false
+    }
+
+    /// May it stand first in a stage without `from`?
+    fn is_source(&self) -> bool {
+        false
+    }
+
+    /// Files that it writes under a constant name, for the rule that no two stages write the same.
+    fn writes(&self) -> Option<String> {
+        None
+    }
+
+    /// One line for `graph` and `--dry-run`: `filter status >= 500`.
+    fn describe(&self) -> String;
+}
+
+/// What a step's checking sees and where it says what is wrong.
+#[derive(Debug)]
+pub struct Infer<'a> {
+    /// The names for expressions; `env.item` is set to the step's input.
+    pub env: &'a Env,
+    /// The types of `types:`.
+    pub types: &'a dyn Types,
+    pub diagnostics: &'a mut Diagnostics,
+    /// The whole step.
+    pub at: At,
+    /// The folder that relative paths are relative to.
+    pub folder: &'a std::path::Path,
+}
+
+/// Where a type's name is looked up.
+pub trait Types: Debug {
+    fn named(&self, name: &str) -> Option<Type>;
+}
+
+/// What a step's compilation sees.
+#[derive(Debug)]
+pub struct CompileCx<'a> {
+    pub env: &'a Env,
+    pub types: &'a dyn Types,
+    pub folder: &'a std::path::Path,
+    /// `-C DIR` or the file's folder, params and so on are resolved in text already; secrets to mask.
+    pub scope: &'a crate::expr::Scope,
+}
+
+/// A step, ready to run, and the (narrowed) type that leaves it.
+#[derive(Debug)]
+pub struct Compiled {
+    pub out: Type,
+    pub op: Op,
+}
+
+/// How a step runs.
+#[derive(Clone)]
+pub enum Op {
+    /// Makes items; one for the stage, its claims are made in turn by whichever worker is free.
+    Source(Arc<dyn Fn() -> Box<dyn Source> + Send + Sync>),
+    /// Looks at each row alone; every worker has its own.
+    Each(Arc<dyn Fn() -> Box<dyn BatchStep> + Send + Sync>),
+    /// Must see all rows of the stage, in order; one for the stage, run by whoever has the turn.
+    Turn(Arc<dyn Fn() -> Box<dyn BatchStep> + Send + Sync>),
+    /// A sink: the first half renders rows into `Batch::rendered` (by each worker), the second writes that, in turn.
+    Sink(Arc<dyn Fn() -> Box<dyn BatchStep> + Send + Sync>, Arc<dyn Fn() -> Box<dyn BatchStep> + Send + Sync>),
+    /// Takes all rows in, part by part, and gives results at the end.
+    Memory(Arc<dyn Fn() -> Box<dyn Memory> + Send + Sync>),
+}
+
+impl Debug for Op {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Op::Source(_) => "Source",
+            Op::Each(_) => "Each",
+            Op::Turn(_) => "Turn",
+            Op::Sink(..) => "Sink",
+            Op::Memory(_) => "Memory",
+        })
+    }
+}
+
+/// What became of a batch in a step.
+#[derive(Debug)]
+#[must_use]
+pub enum Flow {
+    /// Go on with this (it may be empty).
+    Next(Batch),
+    /// Go on with each of these, in order.
+    Many(Vec<Batch>),
+    /// Go on with this, and take no more: the stage has enough (`take`).
+    End(Batch),
+    /// Cannot go on now; call again with the same batch when the wait is over. Only steps that say `waits()`.
+    Wait(Batch, Wait),
+    /// The run cannot go on (a full disk).
+    Stop(RunError),
+}
+
+/// A step that runs over batches.
+pub trait BatchStep: Send {
+    fn run(&mut self, batch: Batch, cx: &mut Cx<'_>) -> Flow;
+
+    /// The input has ended: give out what is left; called again until it answers `None`. Only for `Op::Turn`
+    /// and the second half of `Op::Sink`.
+    ///
+    /// # Errors
+    /// As [`Flow::Stop`].
+    fn finish(&mut self, cx: &mut Cx<'_>) -> Result<Option<Batch>, RunError> {
+        let _ = cx;
+        Ok(None)
+    }
+
+    /// The run has failed or was stopped hard: what is incomplete is left under its partial name.
+    fn abandon(&mut self) {}
+}
+
+/// What a source has.
+#[derive(Debug)]
+pub enum Pull {
+    /// Rows; their number is `Batch::len`, at most about what was asked for.
+    Rows(Batch),
+    /// Nothing yet; call again when the wait is over.
+    Wait(Wait),
+    End,
+    Stop(RunError),
+}
+
+/// A step that makes items.
+pub trait Source: Send {
+    /// About `want` rows.
+    fn pull(&mut self, want: usize, cx: &mut Cx<'_>) -> Pull;
+
+    /// Done and total, where the total is known (bytes, items): for percentage and ETA.
+    fn progress(&self) -> Option<(u64, u64)> {
+        None
+    }
+}
+
+/// A step with a memory whose parts can be merged (`group`, `sort`, `top`).
+pub trait Memory: Send {
+    /// Takes the rows in (settles them as absorbed).
+    ///
+    /// # Errors
+    /// What ends the run.
+    fn absorb(&mut self, batch: Batch, cx: &mut Cx<'_>) -> Result<(), RunError>;
+
+    /// Takes another worker's part in. Always one made by the same factory.
+    fn merge(&mut self, other: Box<dyn Memory>);
+
+    /// Everything has been absorbed: the results, batch by batch (announce them with [`Cx::made`]).
+    ///
+    /// # Errors
+    /// What ends the run.
+    fn drain(&mut self, cx: &mut Cx<'_>) -> Result<Option<Batch>, RunError>;
+
+    /// Bytes held, as an estimate, for the summary.
+    fn held(&self) -> usize {
+        0
+    }
+
+    /// For `merge`: the same concrete type back.
+    fn into_any(self: Box<Self>) -> Box<dyn std::any::Any>;
+}

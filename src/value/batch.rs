@@ -1,0 +1,360 @@
+//! A batch: rows of cells that travel together. Every row is the token of one item: a row leaves a batch
+//! only by being passed on or settled, and the worker loop checks that the counts add up.
+
+use std::sync::Arc;
+
+use super::{Blocks, Cell, Shape, Type};
+
+/// Rows of one shape, over shared blocks.
+///
+/// `ord` and `span` say which of the input's ordinals this batch covers (what was filtered out included),
+/// so that an ordered pool can put batches back in order and never waits for what will not come.
+/// `origin`, where it is kept, says for each row which row of the claimed batch it came from.
+#[derive(Debug, Clone)]
+pub struct Batch {
+    shape: Arc<Shape>,
+    blocks: Blocks,
+    cells: Vec<Cell>,
+    rows: usize,
+    origin: Option<Vec<u32>>,
+    /// The first ordinal of the stage's input that this batch covers.
+    pub ord: u64,
+    /// How many ordinals it covers.
+    pub span: u64,
+    /// Bytes that a sink's first half made for these rows, for its second half (see `steps::write`).
+    pub rendered: Option<Vec<u8>>,
+}
+
+/// One row of a batch: what a compiled expression looks at.
+#[derive(Clone, Copy)]
+pub struct Row<'a> {
+    pub cells: &'a [Cell],
+    pub blocks: &'a Blocks,
+    pub shape: &'a Shape,
+}
+
+impl<'a> Row<'a> {
+    /// The text in a slot, where it is one.
+    #[inline]
+    pub fn str(&self, slot: usize) -> Option<&'a str> {
+        self.cells[slot].as_str(self.blocks)
+    }
+
+    /// The whole item as one detached value (a record becomes a map).
+    pub fn detach(&self) -> Cell {
+        match self.shape.record() {
+            None => self.cells[0].detach(self.blocks),
+            Some(record) => {
+                let mut entries: Vec<(Cell, Cell)> = record
+                    .fields
+                    .iter()
+                    .zip(self.cells)
+                    .map(|(f, c)| (Cell::str(&f.name), c.detach(self.blocks)))
+                    .collect();
+                if let Some(rest) = self.shape.rest_slot()
+                    && let Some(map) = self.cells[rest].detach(self.blocks).as_map()
+                {
+                    entries.extend(map.entries().iter().cloned());
+                }
+                Cell::map(entries)
+            }
+        }
+    }
+}
+
+impl Batch {
+    /// An empty batch.
+    pub fn new(shape: Arc<Shape>, blocks: Blocks) -> Batch {
+        Batch { shape, blocks, cells: Vec::new(), rows: 0, origin: None, ord: 0, span: 0, rendered: None }
+    }
+
+    /// An empty batch with room for `rows` rows.
+    pub fn with_capacity(shape: Arc<Shape>, blocks: Blocks, rows: usize) -> Batch {
+        let cells = Vec::with_capacity(rows * shape.width());
+        Batch { shape, blocks, cells, rows: 0, origin: None, ord: 0, span: 0, rendered: None }
+    }
+
+    /// An empty batch of another shape over the same blocks, covering the same ordinals; follow with
+    /// [`Batch::push_from`] so that origins are kept.
+    #[must_use]
+    pub fn derive(&mut self, shape: Arc<Shape>) -> Batch {
+        self.blocks.seal();
+        Batch {
+            cells: Vec::with_capacity(self.rows * shape.width()),
+            shape,
+            blocks: self.blocks.clone(),
+            rows: 0,
+            origin: self.origin.is_some().then(Vec::new),
+            ord: self.ord,
+            span: self.span,
+            rendered: None,
+        }
+    }
+
+    pub fn shape(&self) -> &Arc<Shape> {
+        &self.shape
+    }
+
+    pub fn ty(&self) -> &Type {
+        self.shape.ty()
+    }
+
+    /// Rows, which is items.
+    pub fn len(&self) -> usize {
+        self.rows
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.rows == 0
+    }
+
+    pub fn blocks(&self) -> &Blocks {
+        &self.blocks
+    }
+
+    pub fn blocks_mut(&mut self) -> &mut Blocks {
+        &mut self.blocks
+    }
+
+    #[inline]
+    pub fn row(&self, i: usize) -> Row<'_> {
+        let w = self.shape.width();
+        Row { cells: &self.cells[i * w..(i + 1) * w], blocks: &self.blocks, shape: &self.shape }
+    }
+
+    pub fn rows(&self) -> impl Iterator<Item = Row<'_>> {
+        (0..self.rows).map(|i| self.row(i))
+    }
+
+    /// The cells of a row, to be changed in place.
+    pub fn cells_mut(&mut self, i: usize) -> &mut [Cell] {
+        let w = self.shape.width();
+        &mut self.cells[i * w..(i + 1) * w]
+    }
+
+    /// Cells and blocks at once: to make cells (`blocks.text(..)`) for a row.
+    pub fn parts_mut(&mut self) -> (&mut Vec<Cell>, &mut Blocks) {
+        (&mut self.cells, &mut self.blocks)
+    }
+
+    /// Adds a row. The cells must be of this batch's blocks, or detached.
+    ///
+    /// # Panics
+    /// Where the number of cells is not the shape's width.
+    pub fn push(&mut self, cells: impl IntoIterator<Item = Cell>) {
+        self.cells.extend(cells);
+        self.rows += 1;
+        assert_eq!(self.cells.len(), self.rows * self.shape.width(), "BUG: a row of the wrong width");
+    }
+
+    /// Adds a row that comes from row `from` of `source`.
+    pub fn push_from(&mut self, source: &Batch, from: usize, cells: impl IntoIterator<Item = Cell>) {
+        self.push(cells);
+        if let Some(origin) = &mut self.origin {
+            origin.push(source.origin(from));
+        }
+    }
+
+    /// The step has appended `rows` whole rows through [`Batch::parts_mut`].
+    pub fn grew(&mut self, rows: usize) {
+        self.rows += rows;
+        assert_eq!(self.cells.len(), self.rows * self.shape.width(), "BUG: a row of the wrong width");
+    }
+
+    /// From now on each row knows its place in this batch.
+    pub fn keep_origins(&mut self) {
+        self.origin = Some((0..u32::try_from(self.rows).unwrap_or(u32::MAX)).collect());
+    }
+
+    /// The row of the claimed batch that row `i` came from (`i` itself where origins are not kept).
+    pub fn origin(&self, i: usize) -> u32 {
+        self.origin.as_ref().map_or(u32::try_from(i).unwrap_or(u32::MAX), |o| o[i])
+    }
+
+    /// Keeps the rows for which `keep` answers true, in place; returns how many went. What `keep` knows of
+    /// the others (an error, a count) is its own to note.
+    pub fn retain(&mut self, mut keep: impl FnMut(usize, Row<'_>) -> bool) -> usize {
+        let w = self.shape.width();
+        let mut kept = 0;
+        for i in 0..self.rows {
+            let row = Row { cells: &self.cells[i * w..(i + 1) * w], blocks: &self.blocks, shape: &self.shape };
+            if keep(i, row) {
+                if kept != i {
+                    for k in 0..w {
+                        self.cells.swap(kept * w + k, i * w + k);
+                    }
+                    if let Some(origin) = &mut self.origin {
+                        origin[kept] = origin[i];
+                    }
+                }
+                kept += 1;
+            }
+        }
+        let gone = self.rows - kept;
+        self.cells.truncate(kept * w);
+        if let Some(origin) = &mut self.origin {
+            origin.truncate(kept);
+        }
+        self.rows = kept;
+        gone
+    }
+
+    /// Takes the first `n` rows (all, where there are fewer). Only for a batch whose rows are its ordinals
+    /// (as it comes from a connection) the ordinals are split too; otherwise the front keeps them all.
+    #[must_use]
+    pub fn split_front(&mut self, n: usize) -> Batch {
+        let n = n.min(self.rows);
+        let w = self.shape.width();
+        if n == self.rows {
+            let shape = self.shape.clone();
+            return std::mem::replace(self, Batch::new(shape, Blocks::new()));
+        }
+        self.blocks.seal();
+        let whole = self.span == self.rows as u64;
+        let mut cells = self.cells.split_off(n * w);
+        std::mem::swap(&mut cells, &mut self.cells);
+        let origin = self.origin.as_mut().map(|o| {
+            let mut front = o.split_off(n);
+            std::mem::swap(&mut front, o);
+            front
+        });
+        let front = Batch {
+            shape: self.shape.clone(),
+            blocks: self.blocks.clone(),
+            cells,
+            rows: n,
+            origin,
+            ord: self.ord,
+            span: if whole { n as u64 } else { self.span },
+            rendered: None,
+        };
+        self.rows -= n;
+        if whole {
+            self.ord += n as u64;
+            self.span -= n as u64;
+        } else {
+            self.ord += self.span;
+            self.span = 0;
+        }
+        front
+    }
+
+    /// Empties the batch; the caller settles the rows. Returns how many there were.
+    pub fn clear(&mut self) -> usize {
+        self.cells.clear();
+        if let Some(origin) = &mut self.origin {
+            origin.clear();
+        }
+        std::mem::take(&mut self.rows)
+    }
+
+    /// Adds the rows of a batch of the same type. Ordinals are left alone.
+    pub fn append(&mut self, mut other: Batch) {
+        debug_assert_eq!(self.ty(), other.ty(), "BUG: batches of two types");
+        self.origin = None;
+        if self.rows == 0 {
+            self.cells = std::mem::take(&mut other.cells);
+            self.blocks = std::mem::take(&mut other.blocks);
+            self.rows = other.rows;
+            return;
+        }
+        for i in 0..other.rows {
+            let row = other.row(i);
+            let cells: Vec<Cell> = row.cells.iter().map(|c| self.blocks.adopt(c, row.blocks)).collect();
+            self.push(cells);
+        }
+    }
+
+    /// Bytes that the rows themselves hold, as an estimate: what `max_bytes` counts.
+    pub fn weight(&self) -> usize {
+        self.cells.len() * 16 + self.cells.iter().map(Cell::weight).sum::<usize>()
+    }
+
+    /// Copies the few rows that are left out of large blocks, so that ten surviving lines do not pin a
+    /// megabyte. Called where a batch enters a connection.
+    pub fn compact_if_sparse(&mut self) {
+        let held = self.blocks.held();
+        if held < 64 << 10 {
+            return;
+        }
+        let used: usize = self.cells.iter().map(|c| if c.is_detached() { 0 } else { c.weight() }).sum();
+        if used * 4 > held {
+            return;
+        }
+        let mut blocks = Blocks::new();
+        for cell in &mut self.cells {
+            *cell = blocks.adopt(cell, &self.blocks);
+        }
+        blocks.seal();
+        self.blocks = blocks;
+    }
+}
+
+impl Blocks {
+    /// The same value as a cell of these blocks: spans are copied in.
+    pub fn adopt(&mut self, cell: &Cell, of: &Blocks) -> Cell {
+        match cell {
+            Cell::Text(span) => self.text(of.str(*span)),
+            Cell::Bin(span) => self.bin(of.bytes(*span)),
+            Cell::Raw(span) => self.raw_json(of.str(*span)),
+            other => other.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Block;
+    use super::*;
+
+    fn lines(texts: &[&str]) -> Batch {
+        let mut blocks = Blocks::new();
+        let cells: Vec<Cell> = texts.iter().map(|t| blocks.text(t)).collect();
+        let mut batch = Batch::new(Shape::of(&Type::String), blocks);
+        for cell in cells {
+            batch.push([cell]);
+        }
+        batch.span = texts.len() as u64;
+        batch
+    }
+
+    fn texts(batch: &Batch) -> Vec<&str> {
+        batch.rows().map(|r| r.str(0).unwrap()).collect()
+    }
+
+    #[test]
+    fn a_split_batch_covers_the_same_ordinals() {
+        let mut b = lines(&["a", "b", "c", "d"]);
+        b.ord = 10;
+        let front = b.split_front(1);
+        assert_eq!((texts(&front), front.ord, front.span), (vec!["a"], 10, 1));
+        assert_eq!((texts(&b), b.ord, b.span), (vec!["b", "c", "d"], 11, 3));
+    }
+
+    #[test]
+    fn what_is_retained_keeps_its_order_and_origin() {
+        let mut b = lines(&["a", "b", "c", "d"]);
+        b.keep_origins();
+        assert_eq!(b.retain(|i, _| i % 2 == 1), 2);
+        assert_eq!(texts(&b), ["b", "d"]);
+        assert_eq!((b.origin(0), b.origin(1)), (1, 3));
+    }
+
+    #[test]
+    fn appended_rows_are_read_from_the_batch_that_took_them() {
+        let mut a = lines(&["one"]);
+        a.append(lines(&["two", "three"]));
+        assert_eq!(texts(&a), ["one", "two", "three"]);
+    }
+
+    #[test]
+    fn a_sparse_batch_lets_its_block_go() {
+        let block = Arc::new(Block::new(vec![b'x'; 1 << 20]));
+        let mut b = Batch::new(Shape::of(&Type::String), Blocks::one(block.clone()));
+        let cell = b.blocks().text_in(0, 5, 10);
+        b.push([cell]);
+        b.compact_if_sparse();
+        assert_eq!(texts(&b), ["xxxxxxxxxx"]);
+        assert_eq!(Arc::strong_count(&block), 1);
+    }
+}

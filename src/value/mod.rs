@@ -1,0 +1,18 @@
+//! TOOLBOX: what flows. An item is a row of [`Cell`]s in a [`Batch`]; its type is a [`Type`].
+//!
+//! Knows nothing of stages, steps, files or threads.
+//!
+//! Pitfalls: a cell of kind text, raw or bin is a span of one of its batch's [`Blocks`] and means
+//! nothing beside another batch; [`Cell::detach`] makes one that stands alone.
+
+mod batch;
+mod block;
+mod cell;
+mod json;
+mod raw;
+mod types;
+
+pub use batch::{Batch, Row};
+pub use block::{Block, BlockPool, Blocks};
+pub use cell::{Cell, Heap, Map, Span};
+pub use types::{Field, Name, RecordType, Shape, Type};

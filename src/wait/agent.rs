@@ -1,0 +1,194 @@
+//! Agents (whatever can hold or wait), the wait as a value, and the registry of who waits for what.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::thread::Thread;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+/// The number of an agent in its [`Registry`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct AgentId(pub u32);
+
+/// What an agent waits for. The numbers are those of the plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum What {
+    /// An item from one of these connections.
+    Get(Vec<u32>),
+    /// Room in a connection.
+    Put(u32),
+    /// The turn of an ordinal in an ordered stage.
+    Turn { stage: u32, ord: u64 },
+    /// The other workers of the stage, who hold what this one could still get.
+    Others { stage: u32 },
+    /// A point in time (since the start).
+    Due(Duration),
+    /// Something outside the program: a file descriptor, a child, the network. Always live.
+    Outside(&'static str),
+}
+
+/// A wait, handed out by whoever could not answer now; the agent stands in the list of who is to be woken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wait {
+    pub what: What,
+    /// When to go on in any case (since the start).
+    pub until: Option<Duration>,
+}
+
+impl Wait {
+    pub fn for_(what: What) -> Wait {
+        Wait { what, until: None }
+    }
+}
+
+/// Why a wait is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Woken {
+    /// Ask again (it may be spurious).
+    Again,
+    TimedOut,
+}
+
+const RUNNING: u32 = 0;
+const PARKED: u32 = 1;
+const WOKEN: u32 = 2;
+
+/// One thread, task or process worker's handler.
+#[derive(Debug)]
+pub struct Agent {
+    pub id: AgentId,
+    state: AtomicU32,
+    thread: Mutex<Option<Thread>>,
+    /// Raised when a wait begins and when it ends: odd while waiting.
+    epoch: AtomicU64,
+    wait: Mutex<Option<(Wait, Duration)>>,
+    waited_nanos: [AtomicU64; 3],
+}
+
+/// What the registry shows of an agent.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    pub id: AgentId,
+    pub epoch: u64,
+    /// What it waits for, and since when (since the start); `None`: it works.
+    pub wait: Option<(Wait, Duration)>,
+}
+
+impl Agent {
+    /// Wakes the agent, or lets its next wait be over at once.
+    pub fn wake(&self) {
+        if self.state.swap(WOKEN, Ordering::AcqRel) == PARKED
+            && let Some(thread) = &*self.thread.lock()
+        {
+            thread.unpark();
+        }
+    }
+
+    /// Was it woken since it last cleared that?
+    pub fn is_woken(&self) -> bool {
+        self.state.load(Ordering::Acquire) == WOKEN
+    }
+
+    /// Forgets earlier wake-ups. Call *before* asking for what may hand out a wait.
+    pub fn clear(&self) {
+        self.state.store(RUNNING, Ordering::Release);
+    }
+
+    /// Time spent waiting for input, for output, and for the turn.
+    pub fn waited(&self) -> [Duration; 3] {
+        [0, 1, 2].map(|i| Duration::from_nanos(self.waited_nanos[i].load(Ordering::Relaxed)))
+    }
+
+    /// Parks this thread until the agent is woken or the wait's time has come.
+    ///
+    /// Before it really parks it yields a few times: a hand-over between two busy stages is then a matter
+    /// of a yield and not of two system calls (measured: 0.3 instead of 1.9 times the hand-written program).
+    pub fn park(&self, wait: Wait, clock: &dyn super::Clock) -> Woken {
+        const YIELDS: u32 = 20;
+        for _ in 0..YIELDS {
+            if self.is_woken() {
+                return Woken::Again;
+            }
+            std::thread::yield_now();
+        }
+        let began = clock.now();
+        let until = wait.until;
+        let slot = match wait.what {
+            What::Get(_) | What::Outside(_) | What::Due(_) => 0,
+            What::Put(_) => 1,
+            What::Turn { .. } | What::Others { .. } => 2,
+        };
+        *self.thread.lock() = Some(std::thread::current());
+        *self.wait.lock() = Some((wait, began));
+        self.epoch.fetch_add(1, Ordering::AcqRel);
+        let woken = loop {
+            if self
+                .state
+                .compare_exchange(RUNNING, PARKED, Ordering::AcqRel, Ordering::Acquire)
+                .is_err_and(|now| now == WOKEN)
+            {
+                break Woken::Again;
+            }
+            match until {
+                Some(at) => {
+                    let now = clock.now();
+                    if now >= at {
+                        break Woken::TimedOut;
+                    }
+                    if clock.is_real() {
+                        std::thread::park_timeout(at - now);
+                    } else {
+                        std::thread::park();
+                    }
+                }
+                None => std::thread::park(),
+            }
+        };
+        self.epoch.fetch_add(1, Ordering::AcqRel);
+        *self.wait.lock() = None;
+        let waited = clock.now().saturating_sub(began);
+        self.waited_nanos[slot].fetch_add(u64::try_from(waited.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        woken
+    }
+
+    pub fn seen(&self) -> Seen {
+        let wait = self.wait.lock().clone();
+        Seen { id: self.id, epoch: self.epoch.load(Ordering::Acquire), wait }
+    }
+}
+
+/// Every agent of a run.
+#[derive(Debug, Default)]
+pub struct Registry {
+    agents: Mutex<Vec<Arc<Agent>>>,
+}
+
+impl Registry {
+    /// A new agent.
+    pub fn enter(&self) -> Arc<Agent> {
+        let mut agents = self.agents.lock();
+        let agent = Arc::new(Agent {
+            id: AgentId(u32::try_from(agents.len()).unwrap_or(u32::MAX)),
+            state: AtomicU32::new(RUNNING),
+            thread: Mutex::new(None),
+            epoch: AtomicU64::new(0),
+            wait: Mutex::new(None),
+            waited_nanos: Default::default(),
+        });
+        agents.push(agent.clone());
+        agent
+    }
+
+    /// What every agent does now.
+    pub fn seen(&self) -> Vec<Seen> {
+        self.agents.lock().iter().map(|a| a.seen()).collect()
+    }
+
+    /// Wakes everybody (the run stops).
+    pub fn wake_all(&self) {
+        for agent in self.agents.lock().iter() {
+            agent.wake();
+        }
+    }
+}
