@@ -13,7 +13,10 @@ pub struct At {
 
 impl At {
     pub fn new(start: usize, end: usize) -> At {
-        At { start: start as u32, end: end as u32 }
+        At {
+            start: start as u32,
+            end: end as u32,
+        }
     }
 }
 
@@ -49,7 +52,10 @@ impl Source {
 
     /// The text of the line (from 1), without its end.
     pub fn line(&self, line: u32) -> &str {
-        self.text.lines().nth(line.saturating_sub(1) as usize).unwrap_or("")
+        self.text
+            .lines()
+            .nth(line.saturating_sub(1) as usize)
+            .unwrap_or("")
     }
 }
 
@@ -77,7 +83,14 @@ pub struct Diagnostic {
 
 impl Diagnostic {
     pub fn new(code: &'static str, at: At, message: impl Into<String>) -> Diagnostic {
-        Diagnostic { code, at, message: message.into(), label: String::new(), also: Vec::new(), help: Vec::new() }
+        Diagnostic {
+            code,
+            at,
+            message: message.into(),
+            label: String::new(),
+            also: Vec::new(),
+            help: Vec::new(),
+        }
     }
 
     #[must_use]
@@ -99,7 +112,11 @@ impl Diagnostic {
     }
 
     pub fn severity(&self) -> Severity {
-        if self.code.starts_with('E') { Severity::Error } else { Severity::Warning }
+        if self.code.starts_with('E') {
+            Severity::Error
+        } else {
+            Severity::Warning
+        }
     }
 }
 
@@ -148,7 +165,12 @@ pub fn nearest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Opt
     };
     known
         .into_iter()
-        .map(|k| (strsim::damerau_levenshtein(&wrong.to_lowercase(), &k.to_lowercase()), k))
+        .map(|k| {
+            (
+                strsim::damerau_levenshtein(&wrong.to_lowercase(), &k.to_lowercase()),
+                k,
+            )
+        })
         .filter(|(d, _)| *d <= limit)
         .min_by_key(|(d, _)| *d)
         .map(|(_, k)| k)

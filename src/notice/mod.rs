@@ -9,7 +9,14 @@ use std::time::Duration;
 #[derive(Clone, Debug, PartialEq)]
 pub enum Notice {
     /// An item error; `shown` is false from the sixth of a stage and step on (they are still counted).
-    Fault { stage: u32, step: usize, item: String, kind: &'static str, message: String, fatal: bool },
+    Fault {
+        stage: u32,
+        step: usize,
+        item: String,
+        kind: &'static str,
+        message: String,
+        fatal: bool,
+    },
     /// A line for the log.
     Log { level: Level, text: String },
     /// The first signal came (or the deadline): sources stop, the rest is finished.

@@ -2,6 +2,15 @@
 //!
 //! Knows what the words are called, not what they mean together: that is `check`.
 
+mod file;
 mod node;
+mod params;
+mod text;
 
+pub use file::{
+    Conn, Executor, ExecutorKind, File, Full, Guard, GuardKind, MaxErrors, Modifiers, OnError,
+    Order, Ordered, Placed, Retry, Route, Stage, StepNode, Test, To, Workers,
+};
 pub use node::{Key, Node, Scalar, Value};
+pub use params::{Param, ParamType, Params};
+pub use text::Text;

@@ -37,7 +37,15 @@ impl Outcome {
     ];
 
     pub fn name(self) -> &'static str {
-        ["passed", "filtered", "absorbed", "dropped", "dead", "cut", "unfinished"][self as usize]
+        [
+            "passed",
+            "filtered",
+            "absorbed",
+            "dropped",
+            "dead",
+            "cut",
+            "unfinished",
+        ][self as usize]
     }
 }
 
@@ -90,7 +98,12 @@ pub struct ItemError {
 
 impl ItemError {
     pub fn new(kind: ItemErrorKind, message: impl Into<String>) -> ItemError {
-        ItemError { kind, code: Cell::Null, message: message.into(), output: None }
+        ItemError {
+            kind,
+            code: Cell::Null,
+            message: message.into(),
+            output: None,
+        }
     }
 
     pub fn parse(message: impl Into<String>) -> ItemError {
@@ -120,7 +133,10 @@ pub enum RunError {
 impl RunError {
     /// What went wrong with a file or stream; a closed standard output is told apart by the writer.
     pub fn io(what: impl Into<String>, error: &std::io::Error) -> RunError {
-        RunError::Io { what: what.into(), message: error.to_string() }
+        RunError::Io {
+            what: what.into(),
+            message: error.to_string(),
+        }
     }
 }
 

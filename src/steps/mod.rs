@@ -107,7 +107,10 @@ pub enum Op {
     /// Must see all rows of the stage, in order; one for the stage, run by whoever has the turn.
     Turn(Arc<dyn Fn() -> Box<dyn BatchStep> + Send + Sync>),
     /// A sink: the first half renders rows into `Batch::rendered` (by each worker), the second writes that, in turn.
-    Sink(Arc<dyn Fn() -> Box<dyn BatchStep> + Send + Sync>, Arc<dyn Fn() -> Box<dyn BatchStep> + Send + Sync>),
+    Sink(
+        Arc<dyn Fn() -> Box<dyn BatchStep> + Send + Sync>,
+        Arc<dyn Fn() -> Box<dyn BatchStep> + Send + Sync>,
+    ),
     /// Takes all rows in, part by part, and gives results at the end.
     Memory(Arc<dyn Fn() -> Box<dyn Memory> + Send + Sync>),
 }

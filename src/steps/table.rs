@@ -2,7 +2,7 @@
 
 use super::Step;
 use crate::diagnostic::{At, Diagnostic, Diagnostics, nearest};
-use crate::spec::{Key, Node, Scalar, Value};
+use crate::spec::{Key, Node, Scalar, Text, Value};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Group {
@@ -91,7 +91,11 @@ impl Reader<'_> {
     /// A text, or an error that says what stands there instead.
     pub fn text<'n>(&mut self, node: &'n Node, what: &str) -> Option<&'n str> {
         if node.as_str().is_none() {
-            self.error("E0105", node.at, format!("{what} must be a text, not {}", node.describe()));
+            self.error(
+                "E0105",
+                node.at,
+                format!("{what} must be a text, not {}", node.describe()),
+            );
         }
         node.as_str()
     }
@@ -101,7 +105,10 @@ impl Reader<'_> {
         match &node.value {
             Value::Scalar(Scalar::Int(n)) if *n >= min => u64::try_from(*n).ok(),
             _ => {
-                let message = format!("{what} must be a whole number of {min} or more, not {}", node.describe());
+                let message = format!(
+                    "{what} must be a whole number of {min} or more, not {}",
+                    node.describe()
+                );
                 self.error("E0105", node.at, message);
                 None
             }
@@ -112,25 +119,50 @@ impl Reader<'_> {
         match &node.value {
             Value::Scalar(Scalar::Bool(b)) => Some(*b),
             _ => {
-                self.error("E0105", node.at, format!("{what} must be true or false, not {}", node.describe()));
+                self.error(
+                    "E0105",
+                    node.at,
+                    format!("{what} must be true or false, not {}", node.describe()),
+                );
                 None
             }
         }
     }
 
-    /// An expression as it is written: a text, or a YAML number, bool or null (which is one too).
-    pub fn expression(&mut self, node: &Node, what: &str) -> Option<(String, At)> {
-        let text = match &node.value {
-            Value::Scalar(Scalar::String { text, .. }) => text.clone(),
-            Value::Scalar(Scalar::Int(n)) => n.to_string(),
-            Value::Scalar(Scalar::Double(d)) => format!("{d:?}"),
-            Value::Scalar(Scalar::Bool(b)) => b.to_string(),
-            Value::Scalar(Scalar::Null) => "null".into(),
-            Value::List(_) | Value::Map(_) => {
-                self.error("E0105", node.at, format!("{what} must be an expression, not {}", node.describe()));
-                return None;
-            }
+    /// An expression as it is written: a text, or a YAML number, bool or null (which is one too). For a
+    /// problem at bytes of it ask [`Text::place`].
+    pub fn expression(&mut self, node: &Node, what: &str) -> Option<Text> {
+        let Some(text) = node.expression() else {
+            self.error(
+                "E0105",
+                node.at,
+                format!("{what} must be an expression, not {}", node.describe()),
+            );
+            return None;
         };
-        Some((text, node.at))
+        if let Some((name, at)) = text.put_in.first() {
+            let remedy = match name.strip_prefix("env.") {
+                Some(variable) => format!("env({variable:?})"),
+                None => format!("params.{name}"),
+            };
+            let message = format!("`${{{name}}}` cannot stand in an expression");
+            self.diagnostics
+                .push(Diagnostic::new("E0301", *at, message).help(format!("write `{remedy}`")));
+            return None;
+        }
+        Some(text)
+    }
+
+    /// A template: a text with `{expression}` in it, or a YAML number or bool. What `${}` put in is literal.
+    pub fn template(&mut self, node: &Node, what: &str) -> Option<Text> {
+        let text = node.template();
+        if text.is_none() {
+            self.error(
+                "E0105",
+                node.at,
+                format!("{what} must be a text, not {}", node.describe()),
+            );
+        }
+        text
     }
 }

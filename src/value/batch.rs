@@ -65,13 +65,31 @@ impl<'a> Row<'a> {
 impl Batch {
     /// An empty batch.
     pub fn new(shape: Arc<Shape>, blocks: Blocks) -> Batch {
-        Batch { shape, blocks, cells: Vec::new(), rows: 0, origin: None, ord: 0, span: 0, rendered: None }
+        Batch {
+            shape,
+            blocks,
+            cells: Vec::new(),
+            rows: 0,
+            origin: None,
+            ord: 0,
+            span: 0,
+            rendered: None,
+        }
     }
 
     /// An empty batch with room for `rows` rows.
     pub fn with_capacity(shape: Arc<Shape>, blocks: Blocks, rows: usize) -> Batch {
         let cells = Vec::with_capacity(rows * shape.width());
-        Batch { shape, blocks, cells, rows: 0, origin: None, ord: 0, span: 0, rendered: None }
+        Batch {
+            shape,
+            blocks,
+            cells,
+            rows: 0,
+            origin: None,
+            ord: 0,
+            span: 0,
+            rendered: None,
+        }
     }
 
     /// An empty batch of another shape over the same blocks, covering the same ordinals; follow with
@@ -119,7 +137,11 @@ impl Batch {
     #[inline]
     pub fn row(&self, i: usize) -> Row<'_> {
         let w = self.shape.width();
-        Row { cells: &self.cells[i * w..(i + 1) * w], blocks: &self.blocks, shape: &self.shape }
+        Row {
+            cells: &self.cells[i * w..(i + 1) * w],
+            blocks: &self.blocks,
+            shape: &self.shape,
+        }
     }
 
     pub fn rows(&self) -> impl Iterator<Item = Row<'_>> {
@@ -144,11 +166,20 @@ impl Batch {
     pub fn push(&mut self, cells: impl IntoIterator<Item = Cell>) {
         self.cells.extend(cells);
         self.rows += 1;
-        assert_eq!(self.cells.len(), self.rows * self.shape.width(), "BUG: a row of the wrong width");
+        assert_eq!(
+            self.cells.len(),
+            self.rows * self.shape.width(),
+            "BUG: a row of the wrong width"
+        );
     }
 
     /// Adds a row that comes from row `from` of `source`.
-    pub fn push_from(&mut self, source: &Batch, from: usize, cells: impl IntoIterator<Item = Cell>) {
+    pub fn push_from(
+        &mut self,
+        source: &Batch,
+        from: usize,
+        cells: impl IntoIterator<Item = Cell>,
+    ) {
         self.push(cells);
         if let Some(origin) = &mut self.origin {
             origin.push(source.origin(from));
@@ -158,7 +189,11 @@ impl Batch {
     /// The step has appended `rows` whole rows through [`Batch::parts_mut`].
     pub fn grew(&mut self, rows: usize) {
         self.rows += rows;
-        assert_eq!(self.cells.len(), self.rows * self.shape.width(), "BUG: a row of the wrong width");
+        assert_eq!(
+            self.cells.len(),
+            self.rows * self.shape.width(),
+            "BUG: a row of the wrong width"
+        );
     }
 
     /// From now on each row knows its place in this batch.
@@ -168,7 +203,9 @@ impl Batch {
 
     /// The row of the claimed batch that row `i` came from (`i` itself where origins are not kept).
     pub fn origin(&self, i: usize) -> u32 {
-        self.origin.as_ref().map_or(u32::try_from(i).unwrap_or(u32::MAX), |o| o[i])
+        self.origin
+            .as_ref()
+            .map_or(u32::try_from(i).unwrap_or(u32::MAX), |o| o[i])
     }
 
     /// Keeps the rows for which `keep` answers true, in place; returns how many went. What `keep` knows of
@@ -177,7 +214,11 @@ impl Batch {
         let w = self.shape.width();
         let mut kept = 0;
         for i in 0..self.rows {
-            let row = Row { cells: &self.cells[i * w..(i + 1) * w], blocks: &self.blocks, shape: &self.shape };
+            let row = Row {
+                cells: &self.cells[i * w..(i + 1) * w],
+                blocks: &self.blocks,
+                shape: &self.shape,
+            };
             if keep(i, row) {
                 if kept != i {
                     for k in 0..w {
@@ -260,7 +301,11 @@ impl Batch {
         }
         for i in 0..other.rows {
             let row = other.row(i);
-            let cells: Vec<Cell> = row.cells.iter().map(|c| self.blocks.adopt(c, row.blocks)).collect();
+            let cells: Vec<Cell> = row
+                .cells
+                .iter()
+                .map(|c| self.blocks.adopt(c, row.blocks))
+                .collect();
             self.push(cells);
         }
     }
@@ -277,7 +322,11 @@ impl Batch {
         if held < 64 << 10 {
             return;
         }
-        let used: usize = self.cells.iter().map(|c| if c.is_detached() { 0 } else { c.weight() }).sum();
+        let used: usize = self
+            .cells
+            .iter()
+            .map(|c| if c.is_detached() { 0 } else { c.weight() })
+            .sum();
         if used * 4 > held {
             return;
         }

@@ -17,7 +17,10 @@ pub struct Block {
 impl Block {
     /// A block that belongs to no pool.
     pub fn new(bytes: Vec<u8>) -> Block {
-        Block { bytes, pool: Weak::new() }
+        Block {
+            bytes,
+            pool: Weak::new(),
+        }
     }
 
     pub fn bytes(&self) -> &[u8] {
@@ -44,7 +47,10 @@ pub struct BlockPool {
 impl BlockPool {
     /// A pool that keeps at most `keep` idle buffers.
     pub fn new(keep: usize) -> Arc<BlockPool> {
-        Arc::new(BlockPool { free: Mutex::new(Vec::new()), keep })
+        Arc::new(BlockPool {
+            free: Mutex::new(Vec::new()),
+            keep,
+        })
     }
 
     /// An empty buffer, with the capacity of an earlier one where there is one.
@@ -64,7 +70,10 @@ impl BlockPool {
 
     /// A block that will come back here.
     pub fn block(self: &Arc<Self>, bytes: Vec<u8>) -> Block {
-        Block { bytes, pool: Arc::downgrade(self) }
+        Block {
+            bytes,
+            pool: Arc::downgrade(self),
+        }
     }
 }
 
@@ -85,7 +94,10 @@ impl Blocks {
     }
 
     pub fn one(block: Arc<Block>) -> Blocks {
-        Blocks { list: vec![block], arena: Vec::new() }
+        Blocks {
+            list: vec![block],
+            arena: Vec::new(),
+        }
     }
 
     /// Adds a block; its number, or `None` where 255 are there already (then detach or start a new batch).
@@ -142,7 +154,11 @@ impl Blocks {
         }
         let at = u32::try_from(self.arena.len()).ok()?;
         self.arena.extend_from_slice(bytes);
-        Some(Span { block: u8::try_from(self.list.len()).ok()?, at, len: u32::try_from(bytes.len()).ok()? })
+        Some(Span {
+            block: u8::try_from(self.list.len()).ok()?,
+            at,
+            len: u32::try_from(bytes.len()).ok()?,
+        })
     }
 
     /// Copies a text into this batch: no allocation an item.
@@ -174,14 +190,23 @@ impl Blocks {
     /// # Panics
     /// In debug builds, where these bytes are not UTF-8: the reader of the block must have checked that.
     pub fn text_in(&self, number: u8, at: usize, len: usize) -> Cell {
-        let span = Span { block: number, at: at as u32, len: len as u32 };
-        debug_assert!(std::str::from_utf8(self.bytes(span)).is_ok(), "BUG: a text span that is not UTF-8");
+        let span = Span {
+            block: number,
+            at: at as u32,
+            len: len as u32,
+        };
+        debug_assert!(
+            std::str::from_utf8(self.bytes(span)).is_ok(),
+            "BUG: a text span that is not UTF-8"
+        );
         Cell::Text(span)
     }
 
     /// A part of a text cell, without a copy. `from` and `to` must lie on character boundaries.
     pub fn sub(&self, whole: Span, from: usize, to: usize) -> Cell {
-        debug_assert!(self.str(whole).is_char_boundary(from) && self.str(whole).is_char_boundary(to));
+        debug_assert!(
+            self.str(whole).is_char_boundary(from) && self.str(whole).is_char_boundary(to)
+        );
         Cell::Text(whole.sub(from, to))
     }
 

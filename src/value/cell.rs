@@ -29,7 +29,11 @@ impl Span {
 
     pub(super) fn sub(self, from: usize, to: usize) -> Span {
         debug_assert!(from <= to && to <= self.len as usize);
-        Span { block: self.block, at: self.at + from as u32, len: (to - from) as u32 }
+        Span {
+            block: self.block,
+            at: self.at + from as u32,
+            len: (to - from) as u32,
+        }
     }
 }
 
@@ -90,7 +94,9 @@ impl Map {
                 None => kept.push((key, value)),
             }
         }
-        Map { entries: kept.into_boxed_slice() }
+        Map {
+            entries: kept.into_boxed_slice(),
+        }
     }
 
     fn new_large(entries: Vec<(Cell, Cell)>) -> Map {
@@ -106,7 +112,9 @@ impl Map {
                 }
             }
         }
-        Map { entries: kept.into_boxed_slice() }
+        Map {
+            entries: kept.into_boxed_slice(),
+        }
     }
 
     pub fn entries(&self) -> &[(Cell, Cell)] {
@@ -114,7 +122,10 @@ impl Map {
     }
 
     pub fn get(&self, name: &str) -> Option<&Cell> {
-        self.entries.iter().find(|(k, _)| k.as_heap_str() == Some(name)).map(|(_, v)| v)
+        self.entries
+            .iter()
+            .find(|(k, _)| k.as_heap_str() == Some(name))
+            .map(|(_, v)| v)
     }
 }
 
@@ -137,7 +148,12 @@ impl Cell {
 
     /// A record that stands alone.
     pub fn record(fields: impl IntoIterator<Item = (Name, Cell)>) -> Cell {
-        Cell::map(fields.into_iter().map(|(n, c)| (Cell::str(&n), c)).collect())
+        Cell::map(
+            fields
+                .into_iter()
+                .map(|(n, c)| (Cell::str(&n), c))
+                .collect(),
+        )
     }
 
     pub fn is_null(&self) -> bool {
@@ -221,7 +237,11 @@ impl Cell {
                     Heap::Str(s) => s.len(),
                     Heap::Bytes(b) => b.len(),
                     Heap::List(l) => l.iter().map(|c| 16 + c.weight()).sum(),
-                    Heap::Map(m) => m.entries().iter().map(|(k, v)| 32 + k.weight() + v.weight()).sum(),
+                    Heap::Map(m) => m
+                        .entries()
+                        .iter()
+                        .map(|(k, v)| 32 + k.weight() + v.weight())
+                        .sum(),
                 }
             }
             _ => 0,
@@ -262,9 +282,15 @@ impl PartialEq for Cell {
             (Cell::Bool(a), Cell::Bool(b)) => a == b,
             (Cell::Int(a), Cell::Int(b)) => a == b,
             (Cell::Double(a), Cell::Double(b)) => a == b || (a.is_nan() && b.is_nan()),
-            (Cell::Time { nanos: a, secs: b }, Cell::Time { nanos: c, secs: d }) => a == c && b == d,
-            (Cell::Duration { nanos: a, secs: b }, Cell::Duration { nanos: c, secs: d }) => a == c && b == d,
-            (Cell::Text(a), Cell::Text(b)) | (Cell::Bin(a), Cell::Bin(b)) | (Cell::Raw(a), Cell::Raw(b)) => a == b,
+            (Cell::Time { nanos: a, secs: b }, Cell::Time { nanos: c, secs: d }) => {
+                a == c && b == d
+            }
+            (Cell::Duration { nanos: a, secs: b }, Cell::Duration { nanos: c, secs: d }) => {
+                a == c && b == d
+            }
+            (Cell::Text(a), Cell::Text(b))
+            | (Cell::Bin(a), Cell::Bin(b))
+            | (Cell::Raw(a), Cell::Raw(b)) => a == b,
             (Cell::Heap(a), Cell::Heap(b)) => Arc::ptr_eq(a, b) || a == b,
             _ => false,
         }

@@ -21,10 +21,14 @@ impl Cell {
                 None => Cell::Double(n.as_f64().unwrap_or(f64::NAN)),
             },
             serde_json::Value::String(s) => Cell::str(s),
-            serde_json::Value::Array(a) => Cell::list(a.iter().map(Cell::from_json_value).collect()),
-            serde_json::Value::Object(o) => {
-                Cell::map(o.iter().map(|(k, v)| (Cell::str(k), Cell::from_json_value(v))).collect())
+            serde_json::Value::Array(a) => {
+                Cell::list(a.iter().map(Cell::from_json_value).collect())
             }
+            serde_json::Value::Object(o) => Cell::map(
+                o.iter()
+                    .map(|(k, v)| (Cell::str(k), Cell::from_json_value(v)))
+                    .collect(),
+            ),
         }
     }
 

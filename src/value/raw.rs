@@ -7,7 +7,10 @@
 /// are immutable. Checking again at every look would cost more than parsing the line did.
 #[inline]
 pub(super) fn text(bytes: &[u8]) -> &str {
-    debug_assert!(std::str::from_utf8(bytes).is_ok(), "BUG: a text span of another batch");
+    debug_assert!(
+        std::str::from_utf8(bytes).is_ok(),
+        "BUG: a text span of another batch"
+    );
     // SAFETY: see above.
     #[allow(unsafe_code)]
     unsafe {

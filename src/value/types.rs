@@ -52,7 +52,13 @@ pub struct Field {
 impl RecordType {
     /// A closed record of these fields.
     pub fn closed(fields: impl IntoIterator<Item = (Name, Type)>) -> RecordType {
-        RecordType { fields: fields.into_iter().map(|(name, ty)| Field { name, ty }).collect(), rest: None }
+        RecordType {
+            fields: fields
+                .into_iter()
+                .map(|(name, ty)| Field { name, ty })
+                .collect(),
+            rest: None,
+        }
     }
 
     /// The slot of a declared field.
@@ -62,7 +68,9 @@ impl RecordType {
 
     /// The type of a field: the declared one, or the rest's.
     pub fn field(&self, name: &str) -> Option<&Type> {
-        self.slot(name).map(|i| &self.fields[i].ty).or(self.rest.as_ref())
+        self.slot(name)
+            .map(|i| &self.fields[i].ty)
+            .or(self.rest.as_ref())
     }
 }
 
@@ -117,7 +125,10 @@ impl Type {
                 a.fields.iter().all(|f| match b.field(&f.name) {
                     Some(t) => f.ty.accepts(t) && (b.slot(&f.name).is_some() || f.ty.nullable()),
                     None => f.ty.nullable(),
-                }) && b.fields.iter().all(|f| a.field(&f.name).is_some_and(|t| t.accepts(&f.ty)))
+                }) && b
+                    .fields
+                    .iter()
+                    .all(|f| a.field(&f.name).is_some_and(|t| t.accepts(&f.ty)))
                     && match (&a.rest, &b.rest) {
                         (_, None) => true,
                         (Some(x), Some(y)) => x.accepts(y),
@@ -191,7 +202,10 @@ impl Shape {
             Type::Record(r) => r.fields.len() + usize::from(r.rest.is_some()),
             _ => 1,
         };
-        Arc::new(Shape { ty: ty.clone(), width })
+        Arc::new(Shape {
+            ty: ty.clone(),
+            width,
+        })
     }
 
     /// The type of one item.
@@ -210,6 +224,8 @@ impl Shape {
 
     /// The slot of the cell with the other fields of an open record.
     pub fn rest_slot(&self) -> Option<usize> {
-        self.record().filter(|r| r.rest.is_some()).map(|r| r.fields.len())
+        self.record()
+            .filter(|r| r.rest.is_some())
+            .map(|r| r.fields.len())
     }
 }

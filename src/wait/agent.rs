@@ -148,13 +148,20 @@ impl Agent {
         self.epoch.fetch_add(1, Ordering::AcqRel);
         *self.wait.lock() = None;
         let waited = clock.now().saturating_sub(began);
-        self.waited_nanos[slot].fetch_add(u64::try_from(waited.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.waited_nanos[slot].fetch_add(
+            u64::try_from(waited.as_nanos()).unwrap_or(u64::MAX),
+            Ordering::Relaxed,
+        );
         woken
     }
 
     pub fn seen(&self) -> Seen {
         let wait = self.wait.lock().clone();
-        Seen { id: self.id, epoch: self.epoch.load(Ordering::Acquire), wait }
+        Seen {
+            id: self.id,
+            epoch: self.epoch.load(Ordering::Acquire),
+            wait,
+        }
     }
 }
 

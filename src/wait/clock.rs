@@ -20,7 +20,9 @@ pub struct RealClock {
 
 impl Default for RealClock {
     fn default() -> Self {
-        RealClock { start: Instant::now() }
+        RealClock {
+            start: Instant::now(),
+        }
     }
 }
 
@@ -46,11 +48,17 @@ pub struct VirtualClock {
 
 impl VirtualClock {
     pub fn advance(&self, by: Duration) {
-        self.nanos.fetch_add(u64::try_from(by.as_nanos()).unwrap_or(u64::MAX), Ordering::SeqCst);
+        self.nanos.fetch_add(
+            u64::try_from(by.as_nanos()).unwrap_or(u64::MAX),
+            Ordering::SeqCst,
+        );
     }
 
     pub fn advance_to(&self, to: Duration) {
-        self.nanos.fetch_max(u64::try_from(to.as_nanos()).unwrap_or(u64::MAX), Ordering::SeqCst);
+        self.nanos.fetch_max(
+            u64::try_from(to.as_nanos()).unwrap_or(u64::MAX),
+            Ordering::SeqCst,
+        );
     }
 }
 
