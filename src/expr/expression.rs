@@ -30,9 +30,14 @@ pub(super) struct Inner {
 /// Every mistake in it.
 pub fn check(text: &str, env: &Env) -> Result<Expr, Vec<Problem>> {
     let parsed = cel_core::parse(text);
-    let syntax: Vec<Problem> = parsed.errors.iter().map(|e| syntax_problem(text, &e.message, e.span.clone())).collect();
+    let syntax: Vec<Problem> =
+        parsed.errors.iter().map(|e| syntax_problem(text, &e.message, e.span.clone())).collect();
     let (Some(ast), true) = (parsed.ast, syntax.is_empty()) else {
-        return Err(if syntax.is_empty() { vec![problem("E0301", 0..text.len(), "no expression")] } else { syntax });
+        return Err(if syntax.is_empty() {
+            vec![problem("E0301", 0..text.len(), "no expression")]
+        } else {
+            syntax
+        });
     };
     let env = Arc::new(env.clone());
     let mut cel = library::base().clone();
@@ -146,7 +151,10 @@ impl Expr {
             .map(|e| match &e.key.node {
                 Ast::String(key) if !e.optional => {
                     let text = &self.0.text[e.value.span.clone()];
-                    Some((Name::from(&**key), Expr::new(text, e.value.clone(), self.0.env.clone(), self.0.checked.clone())))
+                    Some((
+                        Name::from(&**key),
+                        Expr::new(text, e.value.clone(), self.0.env.clone(), self.0.checked.clone()),
+                    ))
                 }
                 _ => None,
             })
