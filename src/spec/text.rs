@@ -41,6 +41,29 @@ impl Text {
         }
     }
 
+    /// A part of the text as a text of its own.
+    #[must_use]
+    pub fn part(&self, range: Range<usize>) -> Text {
+        let mut runs = Vec::new();
+        for run in &self.runs {
+            let (from, to) = (run.text as usize, (run.text + run.len) as usize);
+            let (a, b) = (from.max(range.start), to.min(range.end));
+            if a < b {
+                runs.push(Run {
+                    text: (a - range.start) as u32,
+                    file: run.file + (a - from) as u32,
+                    len: (b - a) as u32,
+                });
+            }
+        }
+        Text {
+            at: self.place(range.clone()),
+            text: self.text[range].to_owned(),
+            put_in: Vec::new(),
+            runs,
+        }
+    }
+
     /// The file's bytes for bytes of the text.
     pub fn place(&self, range: Range<usize>) -> At {
         let (start, end) = (range.start as u32, range.end.max(range.start) as u32);

@@ -10,9 +10,11 @@
 
 mod cx;
 mod table;
+mod words;
 
 pub use cx::{Cx, Faults, ItemError, ItemErrorKind, Outcome, RunError, Tally};
 pub use table::{Group, Opt, Reader, STEPS, StepDef, find};
+pub use words::ExprText;
 
 use std::fmt::Debug;
 use std::sync::Arc;
