@@ -32,13 +32,33 @@ impl Code {
             cel.add_variable(&*name, library::cel_type(&ty));
         }
         let ast = cel_core::Ast::new_unchecked(inner.ast.clone(), inner.text.as_str());
-        let program = cel.program(&ast).expect("BUG: a checked expression makes a program");
+        let program = cel
+            .program(&ast)
+            .expect("BUG: a checked expression makes a program");
         let fields = item
             .and_then(Type::as_record)
-            .map(|r| r.fields.iter().enumerate().map(|(i, f)| (f.name.to_string(), i)).collect())
+            .map(|r| {
+                r.fields
+                    .iter()
+                    .enumerate()
+                    .map(|(i, f)| (f.name.to_string(), i))
+                    .collect()
+            })
             .unwrap_or_default();
-        let params = inner.env.params.iter().map(|(n, _)| n.to_string()).collect();
-        Code(Arc::new(program), Arc::new(Names { params, fields, item: item.is_some() }))
+        let params = inner
+            .env
+            .params
+            .iter()
+            .map(|(n, _)| n.to_string())
+            .collect();
+        Code(
+            Arc::new(program),
+            Arc::new(Names {
+                params,
+                fields,
+                item: item.is_some(),
+            }),
+        )
     }
 
     fn eval(&self, row: Row<'_>, scope: &Scope) -> Result<Value, EvalError> {
@@ -50,10 +70,19 @@ impl Code {
             all.insert("item", library::value(&row.detach(), row.blocks));
         }
         let params = self.1.params.iter().zip(&scope.params);
-        all.insert("params", Value::map(params.map(|(n, c)| (n.clone(), library::value(c, row.blocks)))));
+        all.insert(
+            "params",
+            Value::map(params.map(|(n, c)| (n.clone(), library::value(c, row.blocks)))),
+        );
         all.insert("worker", scope.worker as i64);
-        let start = Value::Timestamp(cel_core::Timestamp::new(scope.start.0, scope.start.1 as i32));
-        all.insert("run", Value::map([("start", start), ("failed", Value::Bool(scope.failed))]));
+        let start = Value::Timestamp(cel_core::Timestamp::new(
+            scope.start.0,
+            scope.start.1 as i32,
+        ));
+        all.insert(
+            "run",
+            Value::map([("start", start), ("failed", Value::Bool(scope.failed))]),
+        );
         match self.0.eval(&all) {
             Value::Error(e) => Err(EvalError::new(e.message.clone())),
             value => Ok(value),
@@ -114,5 +143,8 @@ impl Code {
 }
 
 fn wrong(wanted: &str, value: &Value) -> EvalError {
-    EvalError::new(format!("a {wanted} is needed, this is {}", value.cel_type().display_name()))
+    EvalError::new(format!(
+        "a {wanted} is needed, this is {}",
+        value.cel_type().display_name()
+    ))
 }

@@ -57,7 +57,10 @@ impl Uses {
 
     /// The whole item.
     pub fn all(how: Use) -> Uses {
-        Uses { fields: BTreeMap::new(), rest: Some(how) }
+        Uses {
+            fields: BTreeMap::new(),
+            rest: Some(how),
+        }
     }
 
     pub fn field(&mut self, name: &Name, how: Use) {
@@ -85,7 +88,10 @@ impl Uses {
     pub fn narrow(&self, ty: &Type) -> Type {
         match ty {
             Type::Record(r) if r.rest.is_none() && self.rest.is_none() => Type::record(
-                r.fields.iter().filter(|f| self.of(&f.name).is_some()).map(|f| (f.name.clone(), f.ty.clone())),
+                r.fields
+                    .iter()
+                    .filter(|f| self.of(&f.name).is_some())
+                    .map(|f| (f.name.clone(), f.ty.clone())),
             ),
             other => other.clone(),
         }
@@ -114,7 +120,9 @@ pub struct EvalError {
 
 impl EvalError {
     pub fn new(message: impl Into<String>) -> EvalError {
-        EvalError { message: message.into() }
+        EvalError {
+            message: message.into(),
+        }
     }
 }
 

@@ -30,8 +30,11 @@ pub(super) struct Inner {
 /// Every mistake in it.
 pub fn check(text: &str, env: &Env) -> Result<Expr, Vec<Problem>> {
     let parsed = cel_core::parse(text);
-    let syntax: Vec<Problem> =
-        parsed.errors.iter().map(|e| syntax_problem(text, &e.message, e.span.clone())).collect();
+    let syntax: Vec<Problem> = parsed
+        .errors
+        .iter()
+        .map(|e| syntax_problem(text, &e.message, e.span.clone()))
+        .collect();
     let (Some(ast), true) = (parsed.ast, syntax.is_empty()) else {
         return Err(if syntax.is_empty() {
             vec![problem("E0301", 0..text.len(), "no expression")]
@@ -46,14 +49,23 @@ pub fn check(text: &str, env: &Env) -> Result<Expr, Vec<Problem>> {
     }
     let checked = cel.check(&ast);
     if !checked.errors.is_empty() {
-        return Err(checked.errors.iter().map(|e| check_problem(e, &env)).collect());
+        return Err(checked
+            .errors
+            .iter()
+            .map(|e| check_problem(e, &env))
+            .collect());
     }
     let checked = Arc::new(checked);
     Ok(Expr::new(text, ast, env, checked))
 }
 
 fn problem(code: &'static str, range: Range<usize>, message: impl Into<String>) -> Problem {
-    Problem { code, range, message: message.into(), help: None }
+    Problem {
+        code,
+        range,
+        message: message.into(),
+        help: None,
+    }
 }
 
 fn syntax_problem(text: &str, message: &str, range: Range<usize>) -> Problem {
@@ -70,7 +82,10 @@ fn syntax_problem(text: &str, message: &str, range: Range<usize>) -> Problem {
 fn check_problem(e: &cel_core::CheckError, env: &Env) -> Problem {
     let mut p = problem("E0303", e.span.clone(), e.message());
     if let cel_core::CheckErrorKind::UndeclaredReference { name, .. } = &e.kind {
-        let names: Vec<String> = variables(env).into_iter().map(|(n, _)| n.to_string()).collect();
+        let names: Vec<String> = variables(env)
+            .into_iter()
+            .map(|(n, _)| n.to_string())
+            .collect();
         p.code = "E0302";
         p.message = format!("no field {name:?}");
         p.help = Some(match nearest(name, names.iter().map(String::as_str)) {
@@ -93,7 +108,13 @@ pub(super) fn variables(env: &Env) -> Vec<(Name, Type)> {
     all.push(("params".into(), Type::record(env.params.clone())));
     all.push(("values".into(), Type::record(env.values.clone())));
     all.push(("worker".into(), Type::Int));
-    all.push(("run".into(), Type::record([("start".into(), Type::Timestamp), ("failed".into(), Type::Bool)])));
+    all.push((
+        "run".into(),
+        Type::record([
+            ("start".into(), Type::Timestamp),
+            ("failed".into(), Type::Bool),
+        ]),
+    ));
     all
 }
 
@@ -102,7 +123,15 @@ impl Expr {
         let mut uses = Uses::nothing();
         collect(&ast, &env, &mut uses);
         let ty = type_of(&ast, &env, &checked);
-        Expr(Arc::new(Inner { text: text.into(), ast, ty, uses, env, checked, warnings: Vec::new() }))
+        Expr(Arc::new(Inner {
+            text: text.into(),
+            ast,
+            ty,
+            uses,
+            env,
+            checked,
+            warnings: Vec::new(),
+        }))
     }
 
     /// A map literal with constant keys is a record; a ternary and a list have the type that takes all parts.
@@ -128,7 +157,11 @@ impl Expr {
     pub fn as_field(&self) -> Option<&Name> {
         let record = self.0.env.item.as_ref()?.as_record()?;
         let name = field(&self.0.ast, &self.0.env)?;
-        record.fields.iter().map(|f| &f.name).find(|n| ***n == *name)
+        record
+            .fields
+            .iter()
+            .map(|f| &f.name)
+            .find(|n| ***n == *name)
     }
 
     /// The value of a literal.
@@ -145,7 +178,9 @@ impl Expr {
 
     /// A map literal with constant keys, taken apart.
     pub fn record(&self) -> Option<Vec<(Name, Expr)>> {
-        let Ast::Map(entries) = &self.0.ast.node else { return None };
+        let Ast::Map(entries) = &self.0.ast.node else {
+            return None;
+        };
         entries
             .iter()
             .map(|e| match &e.key.node {
@@ -153,7 +188,12 @@ impl Expr {
                     let text = &self.0.text[e.value.span.clone()];
                     Some((
                         Name::from(&**key),
-                        Expr::new(text, e.value.clone(), self.0.env.clone(), self.0.checked.clone()),
+                        Expr::new(
+                            text,
+                            e.value.clone(),
+                            self.0.env.clone(),
+                            self.0.checked.clone(),
+                        ),
                     ))
                 }
                 _ => None,
@@ -171,7 +211,11 @@ impl Expr {
 fn field<'a>(ast: &'a SpannedExpr, env: &Env) -> Option<&'a str> {
     match &ast.node {
         Ast::Ident(name) => Some(name),
-        Ast::Member { expr, field, optional: false } if env.item.is_some() => match &expr.node {
+        Ast::Member {
+            expr,
+            field,
+            optional: false,
+        } if env.item.is_some() => match &expr.node {
             Ast::Ident(item) if item == "item" => Some(field),
             _ => None,
         },
@@ -195,12 +239,18 @@ fn collect(ast: &SpannedExpr, env: &Env, uses: &mut Uses) {
             go(&e.key);
             go(&e.value);
         }),
-        Ast::Unary { expr, .. } | Ast::Member { expr, .. } | Ast::MemberTestOnly { expr, .. } => go(expr),
+        Ast::Unary { expr, .. } | Ast::Member { expr, .. } | Ast::MemberTestOnly { expr, .. } => {
+            go(expr)
+        }
         Ast::Binary { left, right, .. } => {
             go(left);
             go(right);
         }
-        Ast::Ternary { cond, then_expr, else_expr } => {
+        Ast::Ternary {
+            cond,
+            then_expr,
+            else_expr,
+        } => {
             go(cond);
             go(then_expr);
             go(else_expr);
@@ -216,7 +266,13 @@ fn collect(ast: &SpannedExpr, env: &Env, uses: &mut Uses) {
             args.iter().for_each(go);
         }
         Ast::Comprehension(c) => {
-            for e in [&c.iter_range, &c.accu_init, &c.loop_condition, &c.loop_step, &c.result] {
+            for e in [
+                &c.iter_range,
+                &c.accu_init,
+                &c.loop_condition,
+                &c.loop_step,
+                &c.result,
+            ] {
                 go(e);
             }
         }
@@ -248,20 +304,33 @@ fn type_of(ast: &SpannedExpr, env: &Env, checked: &CheckResult) -> Type {
             fields.map_or(Type::Any, Type::record)
         }
         Ast::List(list) => {
-            let parts: Vec<Type> = list.iter().map(|e| type_of(&e.expr, env, checked)).collect();
-            let Some((first, rest)) = parts.split_first() else { return Type::list(Type::Any) };
+            let parts: Vec<Type> = list
+                .iter()
+                .map(|e| type_of(&e.expr, env, checked))
+                .collect();
+            let Some((first, rest)) = parts.split_first() else {
+                return Type::list(Type::Any);
+            };
             Type::list(rest.iter().fold(first.clone(), |a, b| a.join(b)))
         }
-        Ast::Ternary { then_expr, else_expr, .. } => {
-            type_of(then_expr, env, checked).join(&type_of(else_expr, env, checked))
-        }
+        Ast::Ternary {
+            then_expr,
+            else_expr,
+            ..
+        } => type_of(then_expr, env, checked).join(&type_of(else_expr, env, checked)),
         Ast::Member { expr, field, .. } => match type_of(expr, env, checked).as_record() {
             Some(r) => r.field(field).cloned().unwrap_or(Type::Any),
-            None if matches!(&expr.node, Ast::Ident(n) if n == "params") => {
-                env.params.iter().find(|(n, _)| **n == **field).map_or(Type::Any, |(_, t)| t.clone())
-            }
-            None => checked.get_type(ast.id).map_or(Type::Any, library::our_type),
+            None if matches!(&expr.node, Ast::Ident(n) if n == "params") => env
+                .params
+                .iter()
+                .find(|(n, _)| **n == **field)
+                .map_or(Type::Any, |(_, t)| t.clone()),
+            None => checked
+                .get_type(ast.id)
+                .map_or(Type::Any, library::our_type),
         },
-        _ => checked.get_type(ast.id).map_or(Type::Any, library::our_type),
+        _ => checked
+            .get_type(ast.id)
+            .map_or(Type::Any, library::our_type),
     }
 }

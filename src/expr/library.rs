@@ -26,9 +26,11 @@ pub(super) fn cel_type(ty: &Type) -> CelType {
         Type::Duration => CelType::Duration,
         Type::Any => CelType::Dyn,
         Type::Optional(t) => match cel_type(t) {
-            scalar @ (CelType::String | CelType::Int | CelType::Double | CelType::Bool | CelType::Bytes) => {
-                CelType::Wrapper(Arc::new(scalar))
-            }
+            scalar @ (CelType::String
+            | CelType::Int
+            | CelType::Double
+            | CelType::Bool
+            | CelType::Bytes) => CelType::Wrapper(Arc::new(scalar)),
             _ => CelType::Dyn,
         },
         Type::List(t) => CelType::list(cel_type(t)),
@@ -58,7 +60,9 @@ pub(super) fn value(cell: &Cell, blocks: &Blocks) -> Value {
         Cell::Bool(b) => Value::Bool(*b),
         Cell::Int(i) => Value::Int(*i),
         Cell::Double(d) => Value::Double(*d),
-        Cell::Time { nanos, secs } => Value::Timestamp(cel_core::Timestamp::new(*secs, *nanos as i32)),
+        Cell::Time { nanos, secs } => {
+            Value::Timestamp(cel_core::Timestamp::new(*secs, *nanos as i32))
+        }
         Cell::Duration { nanos, secs } => Value::Duration(cel_core::Duration::new(*secs, *nanos)),
         Cell::Text(_) | Cell::Bin(_) | Cell::Raw(_) => value(&cell.detach(blocks), blocks),
         Cell::Heap(_) => {
@@ -96,18 +100,28 @@ pub(super) fn cell(value: &Value) -> Result<Cell, EvalError> {
         Value::Bytes(b) => Cell::bytes(b),
         Value::List(l) => Cell::list(l.iter().map(cell).collect::<Result<_, _>>()?),
         Value::Map(m) => {
-            let entries: Result<Vec<_>, EvalError> =
-                m.iter().map(|(k, v)| Ok((cell(&k.to_value())?, cell(v)?))).collect();
+            let entries: Result<Vec<_>, EvalError> = m
+                .iter()
+                .map(|(k, v)| Ok((cell(&k.to_value())?, cell(v)?)))
+                .collect();
             Cell::map(entries?)
         }
-        Value::Timestamp(t) => Cell::Time { nanos: t.nanos as u32, secs: t.seconds },
-        Value::Duration(d) => Cell::Duration { nanos: d.nanos, secs: d.seconds },
+        Value::Timestamp(t) => Cell::Time {
+            nanos: t.nanos as u32,
+            secs: t.seconds,
+        },
+        Value::Duration(d) => Cell::Duration {
+            nanos: d.nanos,
+            secs: d.seconds,
+        },
         Value::Type(t) => Cell::str(&t.name),
         Value::Optional(o) => match o.as_value() {
             Some(v) => cell(v)?,
             None => Cell::Null,
         },
         Value::Error(e) => return Err(EvalError::new(e.message.clone())),
-        Value::Message(_) | Value::Enum(_) => return Err(EvalError::new("a protocol buffer is no value here")),
+        Value::Message(_) | Value::Enum(_) => {
+            return Err(EvalError::new("a protocol buffer is no value here"));
+        }
     })
 }

@@ -41,11 +41,22 @@ pub fn check_template(text: &str, env: &Env) -> Result<Template, Vec<Problem>> {
             literal.push_str(brace);
             at = found + 2;
         } else if brace == "}" {
-            problems.push(stray(found, "a } without a {", "write }} for a literal brace"));
+            problems.push(stray(
+                found,
+                "a } without a {",
+                "write }} for a literal brace",
+            ));
             at = found + 1;
         } else if let Some(end) = end_of(text, found + 1) {
             let inside = &text[found + 1..end];
-            match check(if inside.trim().is_empty() { "item" } else { inside }, env) {
+            match check(
+                if inside.trim().is_empty() {
+                    "item"
+                } else {
+                    inside
+                },
+                env,
+            ) {
                 Ok(expr) => {
                     if !literal.is_empty() {
                         parts.push(Part::Text(std::mem::take(&mut literal)));
@@ -60,7 +71,11 @@ pub fn check_template(text: &str, env: &Env) -> Result<Template, Vec<Problem>> {
             }
             at = end + 1;
         } else {
-            problems.push(stray(found, "a { without a }", "write {{ for a literal brace"));
+            problems.push(stray(
+                found,
+                "a { without a }",
+                "write {{ for a literal brace",
+            ));
             at = found + 1;
         }
     }
@@ -69,14 +84,23 @@ pub fn check_template(text: &str, env: &Env) -> Result<Template, Vec<Problem>> {
         parts.push(Part::Text(literal));
     }
     if problems.is_empty() {
-        Ok(Template(Arc::new(Inner { text: text.into(), parts, uses })))
+        Ok(Template(Arc::new(Inner {
+            text: text.into(),
+            parts,
+            uses,
+        })))
     } else {
         Err(problems)
     }
 }
 
 fn stray(at: usize, message: &str, help: &str) -> Problem {
-    Problem { code: "E0301", range: at..at + 1, message: message.into(), help: Some(help.into()) }
+    Problem {
+        code: "E0301",
+        range: at..at + 1,
+        message: message.into(),
+        help: Some(help.into()),
+    }
 }
 
 /// The place of the brace that closes an expression which begins at `from`: braces of map literals nest,
