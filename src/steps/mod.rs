@@ -14,7 +14,7 @@ mod words;
 
 pub use cx::{Cx, Faults, ItemError, ItemErrorKind, Outcome, RunError, Tally};
 pub use table::{Group, Opt, Reader, STEPS, StepDef, find};
-pub use words::ExprText;
+pub use words::{ExprText, Named};
 
 use std::fmt::Debug;
 use std::sync::Arc;
