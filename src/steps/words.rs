@@ -26,7 +26,10 @@ impl ExprText {
     }
 
     fn new(text: Text) -> ExprText {
-        ExprText { text, checked: Arc::default() }
+        ExprText {
+            text,
+            checked: Arc::default(),
+        }
     }
 
     pub fn text(&self) -> &str {
@@ -61,7 +64,13 @@ impl ExprText {
         let expr = if env.item.as_ref() == item {
             expr::check(self.text(), env)?
         } else {
-            expr::check(self.text(), &Env { item: item.cloned(), ..env.clone() })?
+            expr::check(
+                self.text(),
+                &Env {
+                    item: item.cloned(),
+                    ..env.clone()
+                },
+            )?
         };
         *self.checked.lock() = Some((item.cloned(), expr.clone()));
         Ok(expr)
@@ -82,7 +91,12 @@ impl ExprText {
     }
 
     /// As [`ExprText::check`], for a condition: it must be a bool.
-    pub fn check_condition(&self, item: Option<&Type>, what: &str, cx: &mut Infer<'_>) -> Option<Expr> {
+    pub fn check_condition(
+        &self,
+        item: Option<&Type>,
+        what: &str,
+        cx: &mut Infer<'_>,
+    ) -> Option<Expr> {
         let expr = self.check(item, cx)?;
         match expr.ty().required() {
             Type::Bool | Type::Any => Some(expr),
@@ -90,7 +104,10 @@ impl ExprText {
                 let message = format!("{what} needs a bool, but `{}` is {}", self.text(), a(other));
                 let mut d = Diagnostic::new("E0303", self.at(), message);
                 d = match other {
-                    Type::String => d.help(format!("write `{} != \"\"` for \"is not empty\"", self.text())),
+                    Type::String => d.help(format!(
+                        "write `{} != \"\"` for \"is not empty\"",
+                        self.text()
+                    )),
                     Type::Int => d.help(format!("write `{} != 0`", self.text())),
                     Type::Double => d.help(format!("write `{} != 0.0`", self.text())),
                     _ => d.help("compare it with something: `==`, `!=`, `<` ..."),
@@ -103,7 +120,8 @@ impl ExprText {
 
     /// What it uses of an item of this type; everything where it was not right.
     pub fn uses(&self, item: &Type, env: &Env) -> Uses {
-        self.expr(Some(item), env).map_or_else(|_| Uses::all(Use::Look), |e| e.uses().clone())
+        self.expr(Some(item), env)
+            .map_or_else(|_| Uses::all(Use::Look), |e| e.uses().clone())
     }
 
     /// The expression as it was checked, for compiling.
@@ -113,7 +131,8 @@ impl ExprText {
     pub fn checked(&self, item: Option<&Type>, cx: &CompileCx<'_>) -> Expr {
         let known = self.checked.lock().as_ref().map(|(_, expr)| expr.clone());
         known.unwrap_or_else(|| {
-            self.expr(item, cx.env).unwrap_or_else(|p| panic!("BUG: compiled unchecked: {} {p:?}", self.text()))
+            self.expr(item, cx.env)
+                .unwrap_or_else(|p| panic!("BUG: compiled unchecked: {} {p:?}", self.text()))
         })
     }
 
@@ -151,7 +170,10 @@ impl Named {
     /// A mapping of the user's names to expressions.
     pub fn read(node: &Node, what: &str, reader: &mut Reader<'_>) -> Option<Vec<Named>> {
         let Some(map) = node.as_map() else {
-            let message = format!("{what} must be a mapping of names to expressions, not {}", node.describe());
+            let message = format!(
+                "{what} must be a mapping of names to expressions, not {}",
+                node.describe()
+            );
             reader.error("E0105", node.at, message);
             return None;
         };
@@ -163,7 +185,10 @@ impl Named {
             .iter()
             .map(|(name, node)| {
                 let what = format!("`{}`", name.text);
-                Some(Named { name: name.clone(), expr: ExprText::read(node, &what, reader)? })
+                Some(Named {
+                    name: name.clone(),
+                    expr: ExprText::read(node, &what, reader)?,
+                })
             })
             .collect();
         read.into_iter().collect()
@@ -180,20 +205,35 @@ pub fn field_names(node: &Node, what: &str, reader: &mut Reader<'_>) -> Option<V
     let mut right = true;
     for one in node.one_or_more() {
         let Some(text) = one.as_str().filter(|t| !t.is_empty()) else {
-            reader.error("E0105", one.at, format!("{what} must be names of fields, not {}", one.describe()));
+            reader.error(
+                "E0105",
+                one.at,
+                format!("{what} must be names of fields, not {}", one.describe()),
+            );
             right = false;
             continue;
         };
         if let Some(first) = names.iter().find(|k| k.text == text) {
-            let d = Diagnostic::new("E0202", one.at, format!("the field `{text}` stands here twice"));
+            let d = Diagnostic::new(
+                "E0202",
+                one.at,
+                format!("the field `{text}` stands here twice"),
+            );
             reader.diagnostics.push(d.also(first.at, "first here"));
             right = false;
             continue;
         }
-        names.push(Key { text: text.to_owned(), at: one.at });
+        names.push(Key {
+            text: text.to_owned(),
+            at: one.at,
+        });
     }
     if right && names.is_empty() {
-        reader.error("E0105", node.at, format!("{what} must be names of fields, not an empty list"));
+        reader.error(
+            "E0105",
+            node.at,
+            format!("{what} must be names of fields, not an empty list"),
+        );
         right = false;
     }
     right.then_some(names)
@@ -215,15 +255,28 @@ pub fn unknown_field(name: &str, at: At, record: &RecordType) -> Diagnostic {
 pub fn record_of(input: Option<&Type>, step: &str, cx: &mut Infer<'_>) -> Option<Arc<RecordType>> {
     match input {
         Some(Type::Record(record)) => Some(record.clone()),
-        Some(Type::Any) => Some(Arc::new(RecordType { fields: Vec::new(), rest: Some(Type::Any) })),
+        Some(Type::Any) => Some(Arc::new(RecordType {
+            fields: Vec::new(),
+            rest: Some(Type::Any),
+        })),
         Some(Type::Optional(of)) if of.as_record().is_some() => {
-            let d = Diagnostic::new("E0304", cx.at, format!("`{step}` needs a record, but the item may be null"));
-            cx.diagnostics.push(d.help("put `filter: item != null` before it"));
+            let d = Diagnostic::new(
+                "E0304",
+                cx.at,
+                format!("`{step}` needs a record, but the item may be null"),
+            );
+            cx.diagnostics
+                .push(d.help("put `filter: item != null` before it"));
             None
         }
         Some(other) => {
-            let d = Diagnostic::new("E0304", cx.at, format!("`{step}` needs a record, but the item is {}", a(other)));
-            cx.diagnostics.push(d.help("make a record of it first: `map: {text: item}`"));
+            let d = Diagnostic::new(
+                "E0304",
+                cx.at,
+                format!("`{step}` needs a record, but the item is {}", a(other)),
+            );
+            cx.diagnostics
+                .push(d.help("make a record of it first: `map: {text: item}`"));
             None
         }
         None => {
@@ -235,8 +288,12 @@ pub fn record_of(input: Option<&Type>, step: &str, cx: &mut Infer<'_>) -> Option
 
 /// That a step cannot be a source.
 pub fn no_item(step: &str, at: At) -> Diagnostic {
-    Diagnostic::new("E0404", at, format!("`{step}` needs items, but nothing comes before it"))
-        .help("say where they come from: `from: STAGE`, or begin with a source such as `read`")
+    Diagnostic::new(
+        "E0404",
+        at,
+        format!("`{step}` needs items, but nothing comes before it"),
+    )
+    .help("say where they come from: `from: STAGE`, or begin with a source such as `read`")
 }
 
 /// A type with its article: "a string", "an int".
