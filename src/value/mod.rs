@@ -8,11 +8,14 @@
 mod batch;
 mod block;
 mod cell;
+pub mod convert;
 mod json;
 mod raw;
+pub mod time;
 mod types;
 
 pub use batch::{Batch, Row};
 pub use block::{Block, BlockPool, Blocks};
 pub use cell::{Cell, Heap, Map, Span};
+pub use json::{JsonReader, JsonRows, Want, Wanted};
 pub use types::{Field, Name, RecordType, Shape, Type};

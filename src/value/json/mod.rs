@@ -1,14 +1,20 @@
 //! JSON in and out of cells.
 //!
-//! In JSON, timestamps are RFC 3339 in UTC, durations seconds, bytes base64.
+//! In JSON, timestamps are RFC 3339 in UTC, durations seconds, bytes base64. Reading makes no tree of values:
+//! a text goes straight into the cells of a row, strings without escapes as spans of the text.
 
-use super::{Blocks, Cell};
+mod read;
+mod write;
+
+pub use read::{JsonReader, Want, Wanted};
+pub use write::JsonRows;
+
+use super::Cell;
 
 impl Cell {
     /// Reads one JSON text into a detached value. `None` where it is not valid JSON.
     pub fn from_json(text: &str) -> Option<Cell> {
-        let value: serde_json::Value = serde_json::from_str(text).ok()?;
-        Some(Cell::from_json_value(&value))
+        read::detached(text).ok()
     }
 
     /// The detached value of a parsed JSON value. Numbers without a fraction that fit 64 bits are ints.
@@ -30,11 +36,5 @@ impl Cell {
                     .collect(),
             ),
         }
-    }
-
-    /// Writes the value as JSON.
-    pub fn write_json(&self, blocks: &Blocks, out: &mut Vec<u8>) {
-        let _ = (blocks, out);
-        panic!("BUG: the formats helper fills this in")
     }
 }
