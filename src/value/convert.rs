@@ -25,7 +25,13 @@ enum Wrong {
 impl Misfit {
     /// `found` as it should be shown: `the text "x"`, `null`, `12`.
     pub fn new(wanted: &Type, found: impl Into<String>) -> Misfit {
-        Misfit { path: Vec::new(), what: Wrong::Not { wanted: wanted.clone(), found: found.into() } }
+        Misfit {
+            path: Vec::new(),
+            what: Wrong::Not {
+                wanted: wanted.clone(),
+                found: found.into(),
+            },
+        }
     }
 
     /// A text that does not stand for such a value.
@@ -35,12 +41,18 @@ impl Misfit {
 
     /// A required field that is not there.
     pub fn missing(name: &str) -> Misfit {
-        Misfit { path: vec![name.into()], what: Wrong::Missing }
+        Misfit {
+            path: vec![name.into()],
+            what: Wrong::Missing,
+        }
     }
 
     /// A field that a closed record does not have.
     pub fn unknown(name: &str) -> Misfit {
-        Misfit { path: vec![name.into()], what: Wrong::Unknown }
+        Misfit {
+            path: vec![name.into()],
+            what: Wrong::Unknown,
+        }
     }
 
     /// The same in field `name` of what it was found in.
@@ -68,10 +80,17 @@ impl fmt::Display for Misfit {
             Wrong::Not { wanted, found } if path.is_empty() => {
                 write!(f, "the item must be {}, not {found}", describe(wanted))
             }
-            Wrong::Not { wanted, found } => write!(f, "the field `{path}` must be {}, not {found}", describe(wanted)),
+            Wrong::Not { wanted, found } => write!(
+                f,
+                "the field `{path}` must be {}, not {found}",
+                describe(wanted)
+            ),
             Wrong::Missing => write!(f, "the field `{path}` is missing"),
             Wrong::Unknown => {
-                write!(f, "there is a field `{path}` that the type does not have (`\"*\": any` in the type lets others in)")
+                write!(
+                    f,
+                    "there is a field `{path}` that the type does not have (`\"*\": any` in the type lets others in)"
+                )
             }
         }
     }
@@ -167,11 +186,16 @@ pub fn fit(cell: &Cell, of: &Blocks, ty: &Type, blocks: &mut Blocks) -> Result<C
         | (Type::Bytes, Cell::Bin(_))
         | (Type::Timestamp, Cell::Time { .. })
         | (Type::Duration, Cell::Duration { .. }) => return Ok(blocks.adopt(cell, of)),
-        #[allow(clippy::cast_precision_loss)] // an int stands for the nearest double, as in CEL's double()
+        #[allow(clippy::cast_precision_loss)]
+        // an int stands for the nearest double, as in CEL's double()
         (Type::Double, Cell::Int(i)) => return Ok(Cell::Double(*i as f64)),
         #[allow(clippy::cast_precision_loss)]
-        (Type::Duration, Cell::Int(i)) => return time::seconds(*i as f64).ok_or_else(|| misfit(ty, cell, of)),
-        (Type::Duration, Cell::Double(d)) => return time::seconds(*d).ok_or_else(|| misfit(ty, cell, of)),
+        (Type::Duration, Cell::Int(i)) => {
+            return time::seconds(*i as f64).ok_or_else(|| misfit(ty, cell, of));
+        }
+        (Type::Duration, Cell::Double(d)) => {
+            return time::seconds(*d).ok_or_else(|| misfit(ty, cell, of));
+        }
         _ => {}
     }
     if let Some(text) = cell.as_str(of) {
@@ -185,7 +209,9 @@ pub fn fit(cell: &Cell, of: &Blocks, ty: &Type, blocks: &mut Blocks) -> Result<C
         Type::List(inner) => {
             let list = cell.as_list().ok_or_else(|| misfit(ty, cell, of))?;
             let fitted = list.iter().enumerate().map(|(i, c)| {
-                fit(c, of, inner, blocks).map(|c| c.detach(blocks)).map_err(|m| m.within(&format!("{i}")))
+                fit(c, of, inner, blocks)
+                    .map(|c| c.detach(blocks))
+                    .map_err(|m| m.within(&format!("{i}")))
             });
             Ok(Cell::list(fitted.collect::<Result<_, _>>()?))
         }
@@ -196,7 +222,13 @@ pub fn fit(cell: &Cell, of: &Blocks, ty: &Type, blocks: &mut Blocks) -> Result<C
                 let value = fit_field(field, map.get(&field.name), of, blocks)?.detach(blocks);
                 entries.push((Cell::str(&field.name), value));
             }
-            others(record, map.entries().iter().map(|(k, v)| (k, v)), of, blocks, &mut entries)?;
+            others(
+                record,
+                map.entries().iter().map(|(k, v)| (k, v)),
+                of,
+                blocks,
+                &mut entries,
+            )?;
             Ok(Cell::map(entries))
         }
         _ => Err(misfit(ty, cell, of)),
@@ -207,7 +239,12 @@ pub fn fit(cell: &Cell, of: &Blocks, ty: &Type, blocks: &mut Blocks) -> Result<C
 ///
 /// # Errors
 /// As [`fit`]; then nothing is appended.
-pub fn fit_row(row: Row<'_>, ty: &Type, cells: &mut Vec<Cell>, blocks: &mut Blocks) -> Result<(), Misfit> {
+pub fn fit_row(
+    row: Row<'_>,
+    ty: &Type,
+    cells: &mut Vec<Cell>,
+    blocks: &mut Blocks,
+) -> Result<(), Misfit> {
     let Some(wanted) = ty.as_record() else {
         cells.push(match row.shape.record() {
             None => fit(&row.cells[0], row.blocks, ty, blocks)?,
@@ -231,34 +268,64 @@ fn fit_fields(
 ) -> Result<(), Misfit> {
     let has = row.shape.record();
     let map = match has {
-        Some(_) => row.shape.rest_slot().and_then(|slot| row.cells[slot].as_map()),
+        Some(_) => row
+            .shape
+            .rest_slot()
+            .and_then(|slot| row.cells[slot].as_map()),
         None => Some(row.cells[0].as_map().ok_or_else(|| {
-            misfit(&Type::Record(std::sync::Arc::new(wanted.clone())), &row.cells[0], row.blocks)
+            misfit(
+                &Type::Record(std::sync::Arc::new(wanted.clone())),
+                &row.cells[0],
+                row.blocks,
+            )
         })?),
     };
     for field in &wanted.fields {
         let slot = has.and_then(|r| r.slot(&field.name));
-        let value = slot.map(|s| &row.cells[s]).or_else(|| map.and_then(|m| m.get(&field.name)));
+        let value = slot
+            .map(|s| &row.cells[s])
+            .or_else(|| map.and_then(|m| m.get(&field.name)));
         cells.push(fit_field(field, value, row.blocks, blocks)?);
     }
     let mut entries = Vec::new();
     if let Some(has) = has {
         for (field, cell) in has.fields.iter().zip(row.cells) {
             if wanted.slot(&field.name).is_none() {
-                let rest = wanted.rest.as_ref().ok_or_else(|| Misfit::unknown(&field.name))?;
-                let value = fit(cell, row.blocks, rest, blocks).map_err(|m| m.within(&field.name))?;
+                let rest = wanted
+                    .rest
+                    .as_ref()
+                    .ok_or_else(|| Misfit::unknown(&field.name))?;
+                let value =
+                    fit(cell, row.blocks, rest, blocks).map_err(|m| m.within(&field.name))?;
                 entries.push((Cell::str(&field.name), value.detach(blocks)));
             }
         }
     }
-    others(wanted, map.into_iter().flat_map(super::Map::entries).map(|(k, v)| (k, v)), row.blocks, blocks, &mut entries)?;
+    others(
+        wanted,
+        map.into_iter()
+            .flat_map(super::Map::entries)
+            .map(|(k, v)| (k, v)),
+        row.blocks,
+        blocks,
+        &mut entries,
+    )?;
     if wanted.rest.is_some() {
-        cells.push(if entries.is_empty() { Cell::Null } else { Cell::map(entries) });
+        cells.push(if entries.is_empty() {
+            Cell::Null
+        } else {
+            Cell::map(entries)
+        });
     }
     Ok(())
 }
 
-fn fit_field(field: &Field, value: Option<&Cell>, of: &Blocks, blocks: &mut Blocks) -> Result<Cell, Misfit> {
+fn fit_field(
+    field: &Field,
+    value: Option<&Cell>,
+    of: &Blocks,
+    blocks: &mut Blocks,
+) -> Result<Cell, Misfit> {
     match value {
         Some(cell) => fit(cell, of, &field.ty, blocks).map_err(|m| m.within(&field.name)),
         None if field.ty.nullable() => Ok(Cell::Null),
@@ -275,7 +342,9 @@ fn others<'a>(
     out: &mut Vec<(Cell, Cell)>,
 ) -> Result<(), Misfit> {
     for (key, value) in entries {
-        let name = key.as_str(of).map_or_else(|| describe_cell(key, of), str::to_owned);
+        let name = key
+            .as_str(of)
+            .map_or_else(|| describe_cell(key, of), str::to_owned);
         if record.slot(&name).is_some() {
             continue;
         }
@@ -316,17 +385,25 @@ mod tests {
 
     fn text(value: &str, ty: &Type) -> Result<Cell, String> {
         let mut blocks = Blocks::new();
-        from_text(value, ty, &mut blocks).map(|c| c.detach(&blocks)).map_err(|m| m.to_string())
+        from_text(value, ty, &mut blocks)
+            .map(|c| c.detach(&blocks))
+            .map_err(|m| m.to_string())
     }
 
     #[test]
     fn text_becomes_the_scalar_it_stands_for() {
         assert_eq!(text("42", &Type::Int), Ok(Cell::Int(42)));
-        assert_eq!(text("-9223372036854775808", &Type::Int), Ok(Cell::Int(i64::MIN)));
+        assert_eq!(
+            text("-9223372036854775808", &Type::Int),
+            Ok(Cell::Int(i64::MIN))
+        );
         assert_eq!(text("4e2", &Type::Double), Ok(Cell::Double(400.0)));
         assert_eq!(text("true", &Type::Bool), Ok(Cell::Bool(true)));
         assert_eq!(text("aGk=", &Type::Bytes), Ok(Cell::bytes(b"hi")));
-        assert_eq!(text("1m", &Type::Duration), Ok(Cell::Duration { secs: 60, nanos: 0 }));
+        assert_eq!(
+            text("1m", &Type::Duration),
+            Ok(Cell::Duration { secs: 60, nanos: 0 })
+        );
     }
 
     #[test]
@@ -334,31 +411,55 @@ mod tests {
         assert_eq!(text("", &Type::Int.optional()), Ok(Cell::Null));
         assert_eq!(text("", &Type::String.optional()), Ok(Cell::Null));
         assert_eq!(text("", &Type::String), Ok(Cell::str("")));
-        assert_eq!(text("", &Type::Int).unwrap_err(), "the item must be an int, not the text \"\"");
+        assert_eq!(
+            text("", &Type::Int).unwrap_err(),
+            "the item must be an int, not the text \"\""
+        );
     }
 
     #[test]
     fn numbers_that_do_not_fit_are_refused() {
-        for wrong in ["9223372036854775808", "1.0", " 1", "1_000", "0x10", "12345678901234567x"] {
+        for wrong in [
+            "9223372036854775808",
+            "1.0",
+            " 1",
+            "1_000",
+            "0x10",
+            "12345678901234567x",
+        ] {
             assert!(text(wrong, &Type::Int).is_err(), "{wrong}");
         }
     }
 
     #[test]
     fn a_row_is_fitted_by_name_and_says_where_it_does_not_fit() {
-        let wanted = Type::record([("b".into(), Type::Int), ("a".into(), Type::String.optional())]);
+        let wanted = Type::record([
+            ("b".into(), Type::Int),
+            ("a".into(), Type::String.optional()),
+        ]);
         let fitted = |json: &str| {
             let mut batch = Batch::new(Shape::of(&Type::Any), Blocks::new());
             batch.push([Cell::from_json(json).unwrap()]);
             let mut cells = Vec::new();
-            fit_row(batch.row(0), &wanted, &mut cells, &mut Blocks::new()).map_err(|m| m.to_string())?;
+            fit_row(batch.row(0), &wanted, &mut cells, &mut Blocks::new())
+                .map_err(|m| m.to_string())?;
             Ok::<_, String>(cells)
         };
         assert_eq!(fitted(r#"{"b": "7"}"#), Ok(vec![Cell::Int(7), Cell::Null]));
-        assert_eq!(fitted(r#"{"b": "x"}"#).unwrap_err(), "the field `b` must be an int, not the text \"x\"");
-        assert_eq!(fitted(r#"{"a": "x"}"#).unwrap_err(), "the field `b` is missing");
+        assert_eq!(
+            fitted(r#"{"b": "x"}"#).unwrap_err(),
+            "the field `b` must be an int, not the text \"x\""
+        );
+        assert_eq!(
+            fitted(r#"{"a": "x"}"#).unwrap_err(),
+            "the field `b` is missing"
+        );
         assert_eq!(fitted("3").unwrap_err(), "the item must be a record, not 3");
-        assert!(fitted(r#"{"b": 1, "c": 2}"#).unwrap_err().starts_with("there is a field `c`"));
+        assert!(
+            fitted(r#"{"b": 1, "c": 2}"#)
+                .unwrap_err()
+                .starts_with("there is a field `c`")
+        );
     }
 
     #[test]
@@ -368,6 +469,9 @@ mod tests {
         let of = Blocks::new();
         let cell = Cell::from_json(r#"{"m": {"x": [1, null]}}"#).unwrap();
         let wrong = fit(&cell, &of, &wanted, &mut Blocks::new()).unwrap_err();
-        assert_eq!(wrong.to_string(), "the field `m.x.1` must be an int, not null");
+        assert_eq!(
+            wrong.to_string(),
+            "the field `m.x.1` must be an int, not null"
+        );
     }
 }

@@ -12,12 +12,17 @@ pub fn timestamp(text: &str) -> Option<Cell> {
     let at: Timestamp = text.parse().ok()?;
     let nanos = at.as_nanosecond();
     let secs = i64::try_from(nanos.div_euclid(1_000_000_000)).ok()?;
-    Some(Cell::Time { secs, nanos: u32::try_from(nanos.rem_euclid(1_000_000_000)).ok()? })
+    Some(Cell::Time {
+        secs,
+        nanos: u32::try_from(nanos.rem_euclid(1_000_000_000)).ok()?,
+    })
 }
 
 /// Writes RFC 3339 in UTC, with as much of a fraction as there is; null beyond the years that have a text.
 pub fn write_timestamp(secs: i64, nanos: u32, out: &mut Vec<u8>) {
-    let at = Some(secs).filter(|s| SECONDS.contains(s)).and_then(|s| Timestamp::new(s, nanos.cast_signed()).ok());
+    let at = Some(secs)
+        .filter(|s| SECONDS.contains(s))
+        .and_then(|s| Timestamp::new(s, nanos.cast_signed()).ok());
     match at {
         Some(at) => {
             let printer = jiff::fmt::temporal::DateTimePrinter::new();
@@ -58,9 +63,13 @@ pub fn duration(text: &str) -> Option<Cell> {
         return None;
     }
     while !rest.is_empty() {
-        let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
+        let end = rest
+            .find(|c: char| !c.is_ascii_digit() && c != '.')
+            .unwrap_or(rest.len());
         let (number, tail) = rest.split_at(end);
-        let end = tail.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(tail.len());
+        let end = tail
+            .find(|c: char| c.is_ascii_digit() || c == '.')
+            .unwrap_or(tail.len());
         let (unit, tail) = tail.split_at(end);
         let scale: i128 = match unit {
             "ns" => 1,
@@ -78,7 +87,10 @@ pub fn duration(text: &str) -> Option<Cell> {
     }
     let nanos = nanos * sign;
     let secs = i64::try_from(nanos / 1_000_000_000).ok()?;
-    Some(Cell::Duration { secs, nanos: i32::try_from(nanos % 1_000_000_000).ok()? })
+    Some(Cell::Duration {
+        secs,
+        nanos: i32::try_from(nanos % 1_000_000_000).ok()?,
+    })
 }
 
 /// A decimal number times a scale, without going through a double.
@@ -87,7 +99,13 @@ fn scaled(number: &str, scale: i128) -> Option<i128> {
     if whole.is_empty() && fraction.is_empty() || whole.len() > 18 || fraction.len() > 18 {
         return None;
     }
-    let digits = |text: &str| if text.is_empty() { Some(0) } else { text.parse::<u64>().ok().map(i128::from) };
+    let digits = |text: &str| {
+        if text.is_empty() {
+            Some(0)
+        } else {
+            text.parse::<u64>().ok().map(i128::from)
+        }
+    };
     let ten = 10_i128.checked_pow(u32::try_from(fraction.len()).ok()?)?;
     Some(digits(whole)? * scale + digits(fraction)? * scale / ten)
 }
@@ -109,7 +127,9 @@ mod tests {
     use super::*;
 
     fn time_text(text: &str) -> String {
-        let Some(Cell::Time { secs, nanos }) = timestamp(text) else { panic!("{text} is no time") };
+        let Some(Cell::Time { secs, nanos }) = timestamp(text) else {
+            panic!("{text} is no time")
+        };
         let mut out = Vec::new();
         write_timestamp(secs, nanos, &mut out);
         String::from_utf8(out).unwrap()
@@ -118,14 +138,26 @@ mod tests {
     #[test]
     fn a_time_is_written_in_utc() {
         assert_eq!(time_text("2000-10-10T13:55:36Z"), "2000-10-10T13:55:36Z");
-        assert_eq!(time_text("2000-10-10T13:55:36.250+02:00"), "2000-10-10T11:55:36.25Z");
-        assert_eq!(time_text("1969-12-31T23:59:59.5Z"), "1969-12-31T23:59:59.5Z");
+        assert_eq!(
+            time_text("2000-10-10T13:55:36.250+02:00"),
+            "2000-10-10T11:55:36.25Z"
+        );
+        assert_eq!(
+            time_text("1969-12-31T23:59:59.5Z"),
+            "1969-12-31T23:59:59.5Z"
+        );
         assert_eq!(timestamp("yesterday"), None);
     }
 
     #[test]
     fn a_time_before_1970_has_nanoseconds_after_its_second() {
-        assert_eq!(timestamp("1969-12-31T23:59:59.5Z"), Some(Cell::Time { secs: -1, nanos: 500_000_000 }));
+        assert_eq!(
+            timestamp("1969-12-31T23:59:59.5Z"),
+            Some(Cell::Time {
+                secs: -1,
+                nanos: 500_000_000
+            })
+        );
     }
 
     #[test]
@@ -135,7 +167,17 @@ mod tests {
         assert_eq!(duration("250ms"), d(0, 250_000_000));
         assert_eq!(duration("-1.5s"), d(-1, -500_000_000));
         assert_eq!(duration("90"), d(90, 0));
-        for wrong in ["", "s", "1x", "1s2", ".", "-", "1h 30m", "99999999999999999999s", "999999999999999999d"] {
+        for wrong in [
+            "",
+            "s",
+            "1x",
+            "1s2",
+            ".",
+            "-",
+            "1h 30m",
+            "99999999999999999999s",
+            "999999999999999999d",
+        ] {
             assert_eq!(duration(wrong), None, "{wrong}");
         }
     }
@@ -154,7 +196,10 @@ mod tests {
 
     #[test]
     fn seconds_that_round_up_carry() {
-        assert_eq!(seconds(1.999_999_999_9), Some(Cell::Duration { secs: 2, nanos: 0 }));
+        assert_eq!(
+            seconds(1.999_999_999_9),
+            Some(Cell::Duration { secs: 2, nanos: 0 })
+        );
         assert_eq!(seconds(f64::INFINITY), None);
     }
 }

@@ -30,11 +30,17 @@ pub struct Wanted {
 
 impl Wanted {
     pub fn all(how: Want) -> Wanted {
-        Wanted { fields: Vec::new(), rest: how }
+        Wanted {
+            fields: Vec::new(),
+            rest: how,
+        }
     }
 
     pub fn of(&self, name: &str) -> Want {
-        self.fields.iter().find(|(n, _)| &**n == name).map_or(self.rest, |(_, how)| *how)
+        self.fields
+            .iter()
+            .find(|(n, _)| &**n == name)
+            .map_or(self.rest, |(_, how)| *how)
     }
 }
 
@@ -79,8 +85,17 @@ impl JsonReader {
                 .iter()
                 .map(|f| {
                     let slot = kept.slot(&f.name);
-                    let how = if slot.is_some() { wanted.of(&f.name) } else { Want::Skip };
-                    Known { name: f.name.clone(), ty: f.ty.clone(), slot, how }
+                    let how = if slot.is_some() {
+                        wanted.of(&f.name)
+                    } else {
+                        Want::Skip
+                    };
+                    Known {
+                        name: f.name.clone(),
+                        ty: f.ty.clone(),
+                        slot,
+                        how,
+                    }
                 })
                 .collect();
             fields.required = vec![0; all.fields.len().div_ceil(64)];
@@ -90,7 +105,12 @@ impl JsonReader {
             }
             fields.rest = all.rest.clone().map(|ty| (ty, width - 1));
         }
-        JsonReader { declared: declared.clone(), wanted, fields, width }
+        JsonReader {
+            declared: declared.clone(),
+            wanted,
+            fields,
+            width,
+        }
     }
 
     /// Appends the row that `text` stands for. `span` says where the text stands in `blocks`, if it does:
@@ -108,18 +128,32 @@ impl JsonReader {
         let base = cells.len();
         // What is handed on as it was read must stay on one line.
         let raw = memchr::memchr2(b'\n', b'\r', text.as_bytes()).is_none();
-        let mut cx = Cx { start: text.as_ptr().addr(), span, raw, blocks, problem: None };
+        let mut cx = Cx {
+            start: text.as_ptr().addr(),
+            span,
+            raw,
+            blocks,
+            problem: None,
+        };
         let mut json = serde_json::Deserializer::from_str(text);
         let result = if matches!(self.declared, Type::Record(_)) {
             cells.resize(base + self.width, Cell::Null);
-            let row = RowVisitor { cx: &mut cx, fields: &mut self.fields, wanted: &self.wanted, cells: &mut cells[base..] };
+            let row = RowVisitor {
+                cx: &mut cx,
+                fields: &mut self.fields,
+                wanted: &self.wanted,
+                cells: &mut cells[base..],
+            };
             json.deserialize_map(row)
         } else {
-            whole(&mut json, &self.declared, &self.wanted, text, &mut cx).map(|cell| cells.push(cell))
+            whole(&mut json, &self.declared, &self.wanted, text, &mut cx)
+                .map(|cell| cells.push(cell))
         };
         result.and_then(|()| json.end()).map_err(|e| {
             cells.truncate(base);
-            cx.problem.take().map_or_else(|| explain(&e), |p| p.to_string())
+            cx.problem
+                .take()
+                .map_or_else(|| explain(&e), |p| p.to_string())
         })
     }
 }
@@ -127,10 +161,24 @@ impl JsonReader {
 /// One JSON text as a value that stands alone.
 pub(super) fn detached(text: &str) -> Result<Cell, String> {
     let mut blocks = Blocks::new();
-    let mut cx = Cx { start: 0, span: None, raw: false, blocks: &mut blocks, problem: None };
+    let mut cx = Cx {
+        start: 0,
+        span: None,
+        raw: false,
+        blocks: &mut blocks,
+        problem: None,
+    };
     let mut json = serde_json::Deserializer::from_str(text);
-    let value = CellSeed { cx: &mut cx, ty: &Type::Any, nested: true, only: None }.deserialize(&mut json);
-    value.and_then(|cell| json.end().map(|()| cell)).map_err(|e| explain(&e))
+    let value = CellSeed {
+        cx: &mut cx,
+        ty: &Type::Any,
+        nested: true,
+        only: None,
+    }
+    .deserialize(&mut json);
+    value
+        .and_then(|cell| json.end().map(|()| cell))
+        .map_err(|e| explain(&e))
 }
 
 /// An item that is not a record.
@@ -146,7 +194,13 @@ fn whole(
         return Ok(cx.raw_cell(text.trim_matches([' ', '\t'])));
     }
     let only = (wanted.rest == Want::Skip && !wanted.fields.is_empty()).then_some(wanted);
-    CellSeed { cx, ty, nested: false, only }.deserialize(json)
+    CellSeed {
+        cx,
+        ty,
+        nested: false,
+        only,
+    }
+    .deserialize(json)
 }
 
 /// The parser's message; most texts have one line, so the line is only named where there are more.
@@ -154,8 +208,16 @@ fn explain(e: &serde_json::Error) -> String {
     let text = e.to_string();
     let place = format!(" at line {} column {}", e.line(), e.column());
     let what = text.strip_suffix(&place).unwrap_or(&text);
-    let place = if e.line() > 1 { place } else { format!(" at column {}", e.column()) };
-    if e.is_data() { what.into() } else { format!("not valid JSON: {what}{place}") }
+    let place = if e.line() > 1 {
+        place
+    } else {
+        format!(" at column {}", e.column())
+    };
+    if e.is_data() {
+        what.into()
+    } else {
+        format!("not valid JSON: {what}{place}")
+    }
 }
 
 /// Where cells are made.
@@ -277,7 +339,8 @@ impl<'de> Visitor<'de> for CellSeed<'_, '_> {
     fn visit_u64<E: serde::de::Error>(self, v: u64) -> Result<Cell, E> {
         match i64::try_from(v) {
             Ok(v) => self.scalar(Cell::Int(v)),
-            #[allow(clippy::cast_precision_loss)] // beyond 64 bits with a sign: the nearest double, as serde_json
+            #[allow(clippy::cast_precision_loss)]
+            // beyond 64 bits with a sign: the nearest double, as serde_json
             Err(_) => self.scalar(Cell::Double(v as f64)),
         }
     }
@@ -310,7 +373,12 @@ impl<'de> Visitor<'de> for CellSeed<'_, '_> {
         };
         let mut list = Vec::new();
         loop {
-            match seq.next_element_seed(CellSeed { cx: self.cx, ty: inner, nested: true, only: None }) {
+            match seq.next_element_seed(CellSeed {
+                cx: self.cx,
+                ty: inner,
+                nested: true,
+                only: None,
+            }) {
                 Ok(Some(cell)) => list.push(cell),
                 Ok(None) => return Ok(Cell::list(list)),
                 Err(e) => {
@@ -341,18 +409,28 @@ impl<'de> Visitor<'de> for CellSeed<'_, '_> {
                 },
                 (None, _) => &Type::Any,
             };
-            if self.only.is_some_and(|wanted| wanted.of(&key) == Want::Skip) {
+            if self
+                .only
+                .is_some_and(|wanted| wanted.of(&key) == Want::Skip)
+            {
                 map.next_value::<IgnoredAny>()?;
                 continue;
             }
-            let value = map.next_value_seed(CellSeed { cx: self.cx, ty, nested: true, only: None });
+            let value = map.next_value_seed(CellSeed {
+                cx: self.cx,
+                ty,
+                nested: true,
+                only: None,
+            });
             let value = value.inspect_err(|_| self.cx.within(&key))?;
             match slot {
                 Some(slot) => slots[slot] = Some(value),
                 None => entries.push((Cell::str(&key), value)),
             }
         }
-        let Some(record) = record else { return Ok(Cell::map(entries)) };
+        let Some(record) = record else {
+            return Ok(Cell::map(entries));
+        };
         let mut all = Vec::with_capacity(declared + entries.len());
         for (field, value) in record.fields.iter().zip(slots) {
             match value {
@@ -430,11 +508,15 @@ impl<'de> Visitor<'de> for KeySeed<'_> {
     }
 
     fn visit_borrowed_str<E>(self, v: &'de str) -> Result<Key<'de>, E> {
-        Ok(self.find(v).map_or_else(|| Key::Other(v.into()), Key::Known))
+        Ok(self
+            .find(v)
+            .map_or_else(|| Key::Other(v.into()), Key::Known))
     }
 
     fn visit_str<E>(self, v: &str) -> Result<Key<'de>, E> {
-        Ok(self.find(v).map_or_else(|| Key::Other(v.to_owned().into()), Key::Known))
+        Ok(self
+            .find(v)
+            .map_or_else(|| Key::Other(v.to_owned().into()), Key::Known))
     }
 }
 
@@ -454,11 +536,19 @@ impl<'de> Visitor<'de> for RowVisitor<'_, '_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let RowVisitor { cx, fields, wanted, cells } = self;
+        let RowVisitor {
+            cx,
+            fields,
+            wanted,
+            cells,
+        } = self;
         fields.seen.fill(0);
         let mut others = Vec::new();
         let mut next = 0;
-        while let Some(key) = map.next_key_seed(KeySeed { fields: &fields.list, next })? {
+        while let Some(key) = map.next_key_seed(KeySeed {
+            fields: &fields.list,
+            next,
+        })? {
             match key {
                 Key::Known(i) => {
                     let field = &fields.list[i];
@@ -469,9 +559,16 @@ impl<'de> Visitor<'de> for RowVisitor<'_, '_> {
                             map.next_value::<IgnoredAny>()?;
                             continue;
                         }
-                        (_, Want::Pass) if cx.raw => cx.raw_cell(map.next_value::<&RawValue>()?.get()),
+                        (_, Want::Pass) if cx.raw => {
+                            cx.raw_cell(map.next_value::<&RawValue>()?.get())
+                        }
                         _ => {
-                            let seed = CellSeed { cx, ty: &field.ty, nested: false, only: None };
+                            let seed = CellSeed {
+                                cx,
+                                ty: &field.ty,
+                                nested: false,
+                                only: None,
+                            };
                             let value = map.next_value_seed(seed);
                             value.inspect_err(|_| cx.within(&field.name))?
                         }
@@ -488,7 +585,12 @@ impl<'de> Visitor<'de> for RowVisitor<'_, '_> {
                         map.next_value::<IgnoredAny>()?;
                         continue;
                     }
-                    let value = map.next_value_seed(CellSeed { cx, ty, nested: true, only: None });
+                    let value = map.next_value_seed(CellSeed {
+                        cx,
+                        ty,
+                        nested: true,
+                        only: None,
+                    });
                     others.push((Cell::str(&name), value.inspect_err(|_| cx.within(&name))?));
                 }
             }
@@ -497,7 +599,9 @@ impl<'de> Visitor<'de> for RowVisitor<'_, '_> {
             let missing = required & !seen;
             if missing != 0 {
                 let name = &fields.list[word * 64 + missing.trailing_zeros() as usize].name;
-                return Err(A::Error::custom(cx.wrong::<A::Error>(Misfit::missing(name))));
+                return Err(A::Error::custom(
+                    cx.wrong::<A::Error>(Misfit::missing(name)),
+                ));
             }
         }
         if let (Some((_, slot)), false) = (&fields.rest, others.is_empty()) {
@@ -520,7 +624,9 @@ mod tests {
     /// What one text becomes, written as JSON again.
     fn read_as(text: &str, declared: &Type, out: &Type, wanted: Wanted) -> Result<String, String> {
         let mut blocks = Blocks::new();
-        let Cell::Text(span) = blocks.text(text) else { unreachable!() };
+        let Cell::Text(span) = blocks.text(text) else {
+            unreachable!()
+        };
         blocks.seal();
         let mut reader = JsonReader::new(declared, out, wanted);
         let shape = Shape::of(out);
@@ -540,33 +646,59 @@ mod tests {
     #[test]
     fn fields_are_found_by_name_in_any_order() {
         let ty = record(&[("a", Type::Int), ("b", Type::String), ("c", Type::Double)]);
-        assert_eq!(read(r#"{"c": 1, "b": "x\n\u00e9", "a": 7}"#, &ty).unwrap(), r#"{"a":7,"b":"x\né","c":1.0}"#);
+        assert_eq!(
+            read(r#"{"c": 1, "b": "x\n\u00e9", "a": 7}"#, &ty).unwrap(),
+            r#"{"a":7,"b":"x\né","c":1.0}"#
+        );
     }
 
     #[test]
     fn text_is_converted_to_the_declared_scalar() {
-        let ty = record(&[("a", Type::Int), ("t", Type::Timestamp), ("d", Type::Duration), ("s", Type::Bytes)]);
+        let ty = record(&[
+            ("a", Type::Int),
+            ("t", Type::Timestamp),
+            ("d", Type::Duration),
+            ("s", Type::Bytes),
+        ]);
         let text = r#"{"a": "7", "t": "2000-01-01T01:00:00+01:00", "d": 1.5, "s": "aGk="}"#;
-        assert_eq!(read(text, &ty).unwrap(), r#"{"a":7,"t":"2000-01-01T00:00:00Z","d":1.5,"s":"aGk="}"#);
+        assert_eq!(
+            read(text, &ty).unwrap(),
+            r#"{"a":7,"t":"2000-01-01T00:00:00Z","d":1.5,"s":"aGk="}"#
+        );
     }
 
     #[test]
     fn a_missing_optional_field_is_null_and_a_missing_required_one_an_error() {
         let ty = record(&[("a", Type::Int.optional()), ("b", Type::Int)]);
         assert_eq!(read(r#"{"b": 1}"#, &ty).unwrap(), r#"{"a":null,"b":1}"#);
-        assert_eq!(read(r#"{"a": 1}"#, &ty).unwrap_err(), "the field `b` is missing");
-        assert_eq!(read(r#"{"b": null}"#, &ty).unwrap_err(), "the field `b` must be an int, not null");
+        assert_eq!(
+            read(r#"{"a": 1}"#, &ty).unwrap_err(),
+            "the field `b` is missing"
+        );
+        assert_eq!(
+            read(r#"{"b": null}"#, &ty).unwrap_err(),
+            "the field `b` must be an int, not null"
+        );
     }
 
     #[test]
     fn an_unknown_field_is_an_error_unless_the_record_is_open() {
         let closed = record(&[("a", Type::Int)]);
-        assert!(read(r#"{"a": 1, "b": 2}"#, &closed).unwrap_err().contains("a field `b`"));
-        let Type::Record(r) = closed else { unreachable!() };
+        assert!(
+            read(r#"{"a": 1, "b": 2}"#, &closed)
+                .unwrap_err()
+                .contains("a field `b`")
+        );
+        let Type::Record(r) = closed else {
+            unreachable!()
+        };
         let mut open = (*r).clone();
         open.rest = Some(Type::Int);
         let open = Type::Record(open.into());
-        assert_eq!(read(r#"{"b": 2, "a": 1}"#, &open).unwrap(), r#"{"a":1,"b":2}"#);
+        assert_eq!(
+            read(r#"{"b": 2, "a": 1}"#, &open).unwrap(),
+            r#"{"a":1,"b":2}"#
+        );
         let wrong = read(r#"{"b": [], "a": 1}"#, &open).unwrap_err();
         assert_eq!(wrong, "the field `b` must be an int, not a list");
     }
@@ -580,29 +712,58 @@ mod tests {
             rest: Want::Skip,
         };
         let text = r#"{"a": 1.50e3, "b": "\u0041", "c": "not a number"}"#;
-        assert_eq!(read_as(text, &declared, &out, wanted.clone()).unwrap(), r#"{"a":1.50e3,"b":"\u0041"}"#);
+        assert_eq!(
+            read_as(text, &declared, &out, wanted.clone()).unwrap(),
+            r#"{"a":1.50e3,"b":"\u0041"}"#
+        );
         let broken = text.replace(',', ",\n");
         let looked = read_as(&broken, &declared, &out, wanted).unwrap();
-        assert_eq!(looked, r#"{"a":1500.0,"b":"A"}"#, "what is handed on stays on one line");
+        assert_eq!(
+            looked, r#"{"a":1500.0,"b":"A"}"#,
+            "what is handed on stays on one line"
+        );
     }
 
     #[test]
     fn errors_name_the_place() {
         let any = &Type::Any;
-        assert_eq!(read(r#"{"a": }"#, any).unwrap_err(), "not valid JSON: expected value at column 7");
-        assert!(read("", any).unwrap_err().starts_with("not valid JSON: EOF while parsing a value"));
-        assert!(read("1 2", any).unwrap_err().contains("trailing characters at column 3"));
+        assert_eq!(
+            read(r#"{"a": }"#, any).unwrap_err(),
+            "not valid JSON: expected value at column 7"
+        );
+        assert!(
+            read("", any)
+                .unwrap_err()
+                .starts_with("not valid JSON: EOF while parsing a value")
+        );
+        assert!(
+            read("1 2", any)
+                .unwrap_err()
+                .contains("trailing characters at column 3")
+        );
         let ty = record(&[("m", record(&[("x", Type::list(Type::Int))]))]);
         let wrong = read(r#"{"m": {"x": [1, "b"]}}"#, &ty).unwrap_err();
-        assert_eq!(wrong, "the field `m.x.1` must be an int, not the text \"b\"");
-        assert_eq!(read("[1]", &ty).unwrap_err(), "invalid type: sequence, expected a record");
+        assert_eq!(
+            wrong,
+            "the field `m.x.1` must be an int, not the text \"b\""
+        );
+        assert_eq!(
+            read("[1]", &ty).unwrap_err(),
+            "invalid type: sequence, expected a record"
+        );
     }
 
     #[test]
     fn of_any_object_only_the_fields_that_are_used_are_kept() {
-        let wanted = Wanted { fields: vec![("b".into(), Want::Look)], rest: Want::Skip };
+        let wanted = Wanted {
+            fields: vec![("b".into(), Want::Look)],
+            rest: Want::Skip,
+        };
         let any = &Type::Any;
-        assert_eq!(read_as(r#"{"a": 1, "b": {"a": 2}}"#, any, any, wanted.clone()).unwrap(), r#"{"b":{"a":2}}"#);
+        assert_eq!(
+            read_as(r#"{"a": 1, "b": {"a": 2}}"#, any, any, wanted.clone()).unwrap(),
+            r#"{"b":{"a":2}}"#
+        );
         assert_eq!(read_as("[1]", any, any, wanted).unwrap(), "[1]");
     }
 

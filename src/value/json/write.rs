@@ -24,7 +24,10 @@ impl JsonRows {
             };
             r.fields.iter().enumerate().map(name).collect()
         });
-        JsonRows { prefixes, rest: shape.rest_slot() }
+        JsonRows {
+            prefixes,
+            rest: shape.rest_slot(),
+        }
     }
 
     /// Appends one row as one JSON value, without an end of line.
@@ -39,7 +42,11 @@ impl JsonRows {
         let mut empty = prefixes.is_empty();
         if let Some(map) = self.rest.and_then(|slot| row.cells[slot].as_map()) {
             for (key, value) in map.entries() {
-                out.push(if std::mem::take(&mut empty) { b'{' } else { b',' });
+                out.push(if std::mem::take(&mut empty) {
+                    b'{'
+                } else {
+                    b','
+                });
                 write_key(key, row.blocks, out);
                 value.write_json(row.blocks, out);
             }
@@ -104,7 +111,13 @@ impl Cell {
             Cell::Bin(span) => write_base64(blocks.bytes(*span), out),
             Cell::Time { nanos, secs } => time::write_timestamp(*secs, *nanos, out),
             Cell::Double(d) if !d.is_finite() => {
-                let name: &[u8] = if d.is_nan() { b"NaN" } else if *d > 0.0 { b"Infinity" } else { b"-Infinity" };
+                let name: &[u8] = if d.is_nan() {
+                    b"NaN"
+                } else if *d > 0.0 {
+                    b"Infinity"
+                } else {
+                    b"-Infinity"
+                };
                 out.extend_from_slice(name);
             }
             Cell::Raw(span) => match Cell::from_json(blocks.str(*span)) {
@@ -207,13 +220,18 @@ fn first_escape(bytes: &[u8]) -> Option<usize> {
         let x = u64::from_le_bytes(*word);
         // Bytes below 0x20, and the two that are escaped above it; a false alarm is only looked at again.
         let control = x.wrapping_sub(ONES * 0x20) & !x & HIGHS;
-        if control | has_zero(x ^ (ONES * u64::from(b'"'))) | has_zero(x ^ (ONES * u64::from(b'\\'))) != 0
+        if control
+            | has_zero(x ^ (ONES * u64::from(b'"')))
+            | has_zero(x ^ (ONES * u64::from(b'\\')))
+            != 0
             && let Some(at) = word.iter().position(|b| ESCAPES[usize::from(*b)] != 0)
         {
             return Some(i * 8 + at);
         }
     }
-    tail.iter().position(|b| ESCAPES[usize::from(*b)] != 0).map(|at| words.len() * 8 + at)
+    tail.iter()
+        .position(|b| ESCAPES[usize::from(*b)] != 0)
+        .map(|at| words.len() * 8 + at)
 }
 
 #[cfg(test)]
@@ -233,8 +251,14 @@ mod tests {
         assert_eq!(json(&Cell::Double(1.0)), "1.0");
         assert_eq!(json(&Cell::Double(f64::NAN)), "null");
         assert_eq!(json(&Cell::bytes(b"\x00\xff~")), "\"AP9+\"");
-        assert_eq!(json(&Cell::Time { secs: 0, nanos: 0 }), "\"1970-01-01T00:00:00Z\"");
-        assert_eq!(json(&Cell::map(vec![(Cell::Int(1), Cell::Null)])), "{\"1\":null}");
+        assert_eq!(
+            json(&Cell::Time { secs: 0, nanos: 0 }),
+            "\"1970-01-01T00:00:00Z\""
+        );
+        assert_eq!(
+            json(&Cell::map(vec![(Cell::Int(1), Cell::Null)])),
+            "{\"1\":null}"
+        );
     }
 
     #[test]
