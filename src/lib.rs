@@ -1,9 +1,11 @@
 #![doc = "millstream: a declarative pipeline orchestrator. See ARCHITECTURE.md for the map."]
 
+pub mod channel;
 pub mod diagnostic;
 pub mod expr;
 pub mod notice;
 pub mod plan;
+pub mod pool;
 pub mod rules;
 pub mod spec;
 pub mod steps;

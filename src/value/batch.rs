@@ -339,6 +339,16 @@ impl Batch {
     }
 }
 
+/// See [`super::wreck`]: nothing happens here unless the thread panics.
+impl Drop for Batch {
+    #[inline]
+    fn drop(&mut self) {
+        if self.rows > 0 {
+            super::wreck::keep(self);
+        }
+    }
+}
+
 impl Blocks {
     /// The same value as a cell of these blocks: spans are copied in.
     pub fn adopt(&mut self, cell: &Cell, of: &Blocks) -> Cell {

@@ -13,6 +13,7 @@ mod json;
 mod raw;
 pub mod time;
 mod types;
+pub mod wreck;
 
 pub use batch::{Batch, Row};
 pub use block::{Block, BlockPool, Blocks};

@@ -1,11 +1,9 @@
 //! Agents (whatever can hold or wait), the wait as a value, and the registry of who waits for what.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::thread::Thread;
 use std::time::Duration;
 
-use parking_lot::Mutex;
+use super::primitive::{AtomicU32, AtomicU64, Mutex, Ordering, Thread, current, park, park_timeout, yield_now};
 
 /// The number of an agent in its [`Registry`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -110,7 +108,7 @@ impl Agent {
             if self.is_woken() {
                 return Woken::Again;
             }
-            std::thread::yield_now();
+            yield_now();
         }
         let began = clock.now();
         let until = wait.until;
@@ -119,7 +117,7 @@ impl Agent {
             What::Put(_) => 1,
             What::Turn { .. } | What::Others { .. } => 2,
         };
-        *self.thread.lock() = Some(std::thread::current());
+        *self.thread.lock() = Some(current());
         *self.wait.lock() = Some((wait, began));
         self.epoch.fetch_add(1, Ordering::AcqRel);
         let woken = loop {
@@ -137,12 +135,12 @@ impl Agent {
                         break Woken::TimedOut;
                     }
                     if clock.is_real() {
-                        std::thread::park_timeout(at - now);
+                        park_timeout(at - now);
                     } else {
-                        std::thread::park();
+                        park();
                     }
                 }
-                None => std::thread::park(),
+                None => park(),
             }
         };
         self.epoch.fetch_add(1, Ordering::AcqRel);
@@ -181,7 +179,7 @@ impl Registry {
             thread: Mutex::new(None),
             epoch: AtomicU64::new(0),
             wait: Mutex::new(None),
-            waited_nanos: Default::default(),
+            waited_nanos: [AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0)],
         });
         agents.push(agent.clone());
         agent

@@ -8,6 +8,9 @@
 
 mod agent;
 mod clock;
+mod stop;
+pub(crate) mod primitive;
 
 pub use agent::{Agent, AgentId, Registry, Seen, Wait, What, Woken};
 pub use clock::{Clock, RealClock, VirtualClock};
+pub use stop::{Stop, Why};

@@ -1,0 +1,334 @@
+//! TOOLBOX: how items pass from stage to stage: one bounded connection and an order.
+//!
+//! A [`Conn`] never blocks: it answers now, or puts the asking agent into the list of who is to be woken and
+//! hands out a [`Wait`]. Its bound is exact in items, whatever the batches: a batch that does not fit is split.
+//! Knows nothing of stages, steps or threads.
+//!
+//! States: open → *closed* (every writer has closed its end; what waits is still given out) → empty and closed;
+//! or, from any of these, *unread* (every reader has closed its end; what waits and what comes is cut).
+//!
+//! Pitfalls: a wake-up is a hint that something changed, and is handed to one waiter only; a waiter that was
+//! woken and does not use it must pass it on ([`Conn::forget`]).
+
+mod order;
+
+pub use order::{Fifo, Lifo, Order, Priority, PriorityKey};
+
+use std::collections::VecDeque;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use crate::value::Batch;
+use crate::wait::primitive::Mutex;
+use crate::wait::{Agent, Wait, What};
+
+/// What a full connection does with what comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Full {
+    /// The writer waits.
+    Block,
+    /// What comes is refused, and counted.
+    DropNewest,
+    /// What has waited longest goes, and is counted; in priority order the last in line.
+    DropOldest,
+}
+
+/// The limits of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// Items that may wait, exactly.
+    pub max: NonZeroUsize,
+    /// Bytes that they may hold together, as an estimate; a larger item passes alone.
+    pub max_bytes: NonZeroUsize,
+    pub full: Full,
+}
+
+/// A bounded connection for any number of writers and readers.
+pub struct Conn {
+    id: u32,
+    bounds: Bounds,
+    state: Mutex<State>,
+}
+
+struct State {
+    order: Box<dyn Order>,
+    bytes: usize,
+    writers: usize,
+    readers: usize,
+    getting: VecDeque<Arc<Agent>>,
+    putting: VecDeque<Arc<Agent>>,
+    counts: Counts,
+}
+
+/// What went through a connection so far: `put = got + dropped + cut + waiting`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    pub put: u64,
+    pub got: u64,
+    /// By `drop_newest` or `drop_oldest`.
+    pub dropped: u64,
+    /// Waited when the last reader ended.
+    pub cut: u64,
+    pub waiting: u64,
+    pub bytes: u64,
+    /// The most that ever waited.
+    pub peak: u64,
+}
+
+/// What became of an offer.
+#[derive(Debug)]
+#[must_use]
+pub enum Offer {
+    /// All of it is in (or was dropped by the connection's policy); the batch is empty.
+    Taken,
+    /// What is left in the batch does not fit now; the agent will be woken.
+    Full(Wait),
+    /// Nobody will read it; the batch is as it was.
+    Unread,
+}
+
+/// What a claim gave.
+#[derive(Debug)]
+#[must_use]
+pub enum Claim {
+    Batch(Batch),
+    /// Nothing now; the agent will be woken.
+    Empty,
+    /// Nothing, and nothing will come.
+    Closed,
+}
+
+impl std::fmt::Debug for Conn {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Conn").field("id", &self.id).field("bounds", &self.bounds).finish_non_exhaustive()
+    }
+}
+
+impl Conn {
+    /// A connection with this many writing and reading stages.
+    pub fn new(id: u32, bounds: Bounds, order: Box<dyn Order>, writers: usize, readers: usize) -> Conn {
+        let state = State {
+            order,
+            bytes: 0,
+            writers,
+            readers,
+            getting: VecDeque::new(),
+            putting: VecDeque::new(),
+            counts: Counts::default(),
+        };
+        Conn { id, bounds, state: Mutex::new(state) }
+    }
+
+    pub fn id(&self) -> u32 {
+        self.id
+    }
+
+    /// The most rows that one batch should have here: a quarter of the bound, so that writer and reader
+    /// never wait for each other's whole batch.
+    pub fn batch_max(&self) -> usize {
+        (self.bounds.max.get() / 4).clamp(1, 256)
+    }
+
+    /// Puts in what fits; the rest stays in `batch`, and the agent will be woken when there is room.
+    pub fn offer(&self, batch: &mut Batch, agent: &Arc<Agent>) -> Offer {
+        if batch.is_empty() {
+            return Offer::Taken;
+        }
+        batch.compact_if_sparse();
+        let weight = batch.weight();
+        let mut state = self.state.lock();
+        if state.readers == 0 {
+            return Offer::Unread;
+        }
+        let max = self.bounds.max.get();
+        match self.bounds.full {
+            Full::Block => {
+                let room = self.room(&state, batch, weight);
+                if room < batch.len() {
+                    if room > 0 {
+                        let front = batch.split_front(room);
+                        let weight = front.weight();
+                        state.take_in(front, weight);
+                        state.wake_getter();
+                    }
+                    state.enlist_putter(agent);
+                    return Offer::Full(Wait::for_(What::Put(self.id)));
+                }
+                let whole = batch.split_front(usize::MAX);
+                state.take_in(whole, weight);
+                // The baton: room is left, so the next writer need not wait for a reader to say so.
+                if state.order.len() < max && state.bytes < self.bounds.max_bytes.get() {
+                    state.wake_putter();
+                }
+            }
+            Full::DropNewest => {
+                let room = max - state.order.len();
+                let front = batch.split_front(room);
+                let refused = batch.clear() as u64;
+                state.counts.put += refused;
+                state.counts.dropped += refused;
+                let weight = front.weight();
+                state.take_in(front, weight);
+            }
+            Full::DropOldest => {
+                let whole = batch.split_front(usize::MAX);
+                state.take_in(whole, weight);
+                let over = state.order.len().saturating_sub(max);
+                if over > 0 {
+                    let (gone, bytes) = state.order.evict(over);
+                    state.counts.dropped += gone as u64;
+                    state.bytes = state.bytes.saturating_sub(bytes);
+                }
+            }
+        }
+        state.wake_getter();
+        Offer::Taken
+    }
+
+    /// How many rows of the batch fit now.
+    fn room(&self, state: &State, batch: &Batch, weight: usize) -> usize {
+        let items = state.order.len();
+        let room = self.bounds.max.get().saturating_sub(items).min(batch.len());
+        let free = self.bounds.max_bytes.get().saturating_sub(state.bytes);
+        if weight <= free || room == 0 {
+            return room;
+        }
+        // Too heavy as a whole: by the average row; one alone always passes when nothing waits.
+        let each = (weight / batch.len()).max(1);
+        let fit = (free / each).min(room);
+        if fit == 0 && items == 0 { 1 } else { fit }
+    }
+
+    /// Takes at most `want` rows. Where there are none, the agent will be woken.
+    pub fn claim(&self, want: usize, agent: &Arc<Agent>) -> Claim {
+        let mut state = self.state.lock();
+        match state.order.pop(want) {
+            Some(batch) => {
+                state.counts.got += batch.len() as u64;
+                state.bytes = if state.order.len() == 0 { 0 } else { state.bytes.saturating_sub(batch.weight()) };
+                state.wake_putter();
+                // The baton: more waits than this reader took.
+                if state.order.len() > 0 {
+                    state.wake_getter();
+                }
+                Claim::Batch(batch)
+            }
+            None if state.writers == 0 => Claim::Closed,
+            None => {
+                state.enlist_getter(agent);
+                Claim::Empty
+            }
+        }
+    }
+
+    /// Rows that were claimed and not begun come back to the front; they do not count as put again.
+    pub fn give_back(&self, batch: Batch) {
+        if batch.is_empty() {
+            return;
+        }
+        let mut state = self.state.lock();
+        state.counts.got -= batch.len() as u64;
+        state.bytes += batch.weight();
+        state.order.push_front(batch);
+        state.wake_getter();
+    }
+
+    /// The agent waits no more. A wake-up that was meant for it goes to the next.
+    pub fn forget(&self, agent: &Arc<Agent>) {
+        let mut state = self.state.lock();
+        let was_getting = take_out(&mut state.getting, agent);
+        let was_putting = take_out(&mut state.putting, agent);
+        if !was_getting && state.order.len() > 0 {
+            state.wake_getter();
+        }
+        if !was_putting && state.order.len() < self.bounds.max.get() {
+            state.wake_putter();
+        }
+    }
+
+    /// A writing stage has ended; the last one closes the connection.
+    pub fn close_writer(&self) {
+        let mut state = self.state.lock();
+        state.writers -= 1;
+        if state.writers == 0 {
+            for agent in state.getting.drain(..) {
+                agent.wake();
+            }
+        }
+    }
+
+    /// A reading stage has ended; after the last one nothing is taken in any more.
+    pub fn close_reader(&self) {
+        let mut state = self.state.lock();
+        state.readers -= 1;
+        if state.readers == 0 {
+            let cut = state.order.clear();
+            state.counts.cut += cut as u64;
+            state.bytes = 0;
+            for agent in state.putting.drain(..) {
+                agent.wake();
+            }
+        }
+    }
+
+    /// Items that wait now.
+    pub fn waiting(&self) -> usize {
+        self.state.lock().order.len()
+    }
+
+    /// Has every reading stage ended?
+    pub fn is_unread(&self) -> bool {
+        self.state.lock().readers == 0
+    }
+
+    pub fn counts(&self) -> Counts {
+        let state = self.state.lock();
+        Counts { waiting: state.order.len() as u64, bytes: state.bytes as u64, ..state.counts }
+    }
+}
+
+impl State {
+    fn take_in(&mut self, batch: Batch, weight: usize) {
+        if batch.is_empty() {
+            return;
+        }
+        self.counts.put += batch.len() as u64;
+        self.bytes += weight;
+        self.order.push(batch);
+        self.counts.peak = self.counts.peak.max(self.order.len() as u64);
+    }
+
+    fn wake_getter(&mut self) {
+        if let Some(agent) = self.getting.pop_front() {
+            agent.wake();
+        }
+    }
+
+    fn wake_putter(&mut self) {
+        if let Some(agent) = self.putting.pop_front() {
+            agent.wake();
+        }
+    }
+
+    fn enlist_getter(&mut self, agent: &Arc<Agent>) {
+        if !self.getting.iter().any(|a| Arc::ptr_eq(a, agent)) {
+            self.getting.push_back(agent.clone());
+        }
+    }
+
+    fn enlist_putter(&mut self, agent: &Arc<Agent>) {
+        if !self.putting.iter().any(|a| Arc::ptr_eq(a, agent)) {
+            self.putting.push_back(agent.clone());
+        }
+    }
+}
+
+fn take_out(list: &mut VecDeque<Arc<Agent>>, agent: &Arc<Agent>) -> bool {
+    match list.iter().position(|a| Arc::ptr_eq(a, agent)) {
+        Some(at) => {
+            list.remove(at);
+            true
+        }
+        None => false,
+    }
+}

@@ -1,0 +1,237 @@
+//! A list of running steps and the rows that are on their way through it.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use super::faults::FaultBook;
+use super::stage::Shared;
+use crate::expr::Scope;
+use crate::steps::{BatchStep, Cx, Flow, ItemError, ItemErrorKind, Memory, Outcome, RunError, Tally};
+use crate::value::{Batch, wreck};
+use crate::wait::{Agent, Wait};
+
+/// How to make a step anew: for each worker, and after a panic.
+pub(super) type Factory = Arc<dyn Fn() -> Box<dyn BatchStep> + Send + Sync>;
+
+/// One step, alive.
+pub(super) enum Instance {
+    /// May be made anew after a panic: it remembers nothing of the rows.
+    Each { step: Box<dyn BatchStep>, factory: Factory, at: usize },
+    Turn { step: Box<dyn BatchStep>, at: usize },
+    Memory { memory: Box<dyn Memory>, at: usize },
+}
+
+impl Instance {
+    /// The number of the step in the stage's program.
+    fn at(&self) -> usize {
+        match self {
+            Instance::Each { at, .. } | Instance::Turn { at, .. } | Instance::Memory { at, .. } => *at,
+        }
+    }
+}
+
+/// What a worker lends to the steps that it runs.
+pub(super) struct Hands<'a> {
+    pub shared: &'a Shared,
+    pub agent: &'a Arc<Agent>,
+    pub scope: &'a Scope,
+    pub tally: &'a mut Tally,
+    pub book: &'a mut FaultBook,
+}
+
+impl Hands<'_> {
+    pub(super) fn cx(&mut self) -> Cx<'_> {
+        Cx {
+            scope: self.scope,
+            clock: &*self.shared.clock,
+            agent: self.agent,
+            tally: self.tally,
+            faults: self.book,
+            output: &*self.shared.output,
+        }
+    }
+}
+
+/// Why a line stopped.
+#[derive(Debug)]
+pub(super) enum Halt {
+    /// Nothing is on its way; what came out lies in `done`.
+    Empty,
+    Wait(Wait),
+    Stop(RunError),
+}
+
+/// Steps in a row.
+#[derive(Default)]
+pub(super) struct Line {
+    pub steps: Vec<Instance>,
+    /// What is on its way, the next on top: the step that it enters, and the rows.
+    stack: Vec<(usize, Batch)>,
+    /// What has left the last step, in order.
+    pub done: Vec<Batch>,
+    /// Steps before this one have enough: what would enter them is cut.
+    closed: usize,
+    /// How far the end of the input has come: the step that gives out what it has left.
+    finishing: usize,
+}
+
+impl Line {
+    pub(super) fn new(steps: Vec<Instance>) -> Line {
+        Line { steps, ..Line::default() }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.stack.is_empty() && self.done.is_empty()
+    }
+
+    pub(super) fn enter(&mut self, parts: Vec<Batch>) {
+        self.stack.extend(parts.into_iter().rev().map(|b| (0, b)));
+    }
+
+    /// Has a step (`take`) enough?
+    pub(super) fn has_enough(&self) -> bool {
+        self.closed > 0
+    }
+
+    /// Works until nothing is on its way or a step must wait.
+    pub(super) fn advance(&mut self, hands: &mut Hands<'_>) -> Halt {
+        while let Some((at, batch)) = self.stack.pop() {
+            if batch.is_empty() {
+                continue;
+            }
+            if at < self.closed {
+                hands.cx().settle(Outcome::Cut, batch.len());
+                continue;
+            }
+            let Some(instance) = self.steps.get_mut(at) else {
+                self.done.push(batch);
+                continue;
+            };
+            hands.book.step = instance.at();
+            match run(instance, batch, hands) {
+                Ok(Flow::Next(batch)) => self.stack.push((at + 1, batch)),
+                Ok(Flow::Many(parts)) => self.stack.extend(parts.into_iter().rev().map(|b| (at + 1, b))),
+                Ok(Flow::End(batch)) => {
+                    self.closed = at + 1;
+                    self.stack.push((at + 1, batch));
+                }
+                Ok(Flow::Wait(batch, wait)) => {
+                    self.stack.push((at, batch));
+                    return Halt::Wait(wait);
+                }
+                Ok(Flow::Stop(error)) | Err(error) => return Halt::Stop(error),
+            }
+            if hands.book.fatal.is_some() {
+                return Halt::Empty;
+            }
+        }
+        Halt::Empty
+    }
+
+    /// The input has ended, and nothing is on its way: the next batch that a step has left goes on its way.
+    /// `false`: there is none, the line is at its end.
+    ///
+    /// # Errors
+    /// What ends the run.
+    pub(super) fn finish(&mut self, hands: &mut Hands<'_>) -> Result<bool, RunError> {
+        while let Some(instance) = self.steps.get_mut(self.finishing) {
+            hands.book.step = instance.at();
+            let left = match instance {
+                Instance::Each { .. } => None,
+                Instance::Turn { step, .. } => step.finish(&mut hands.cx())?,
+                Instance::Memory { memory, .. } => memory.drain(&mut hands.cx())?,
+            };
+            match left {
+                Some(batch) => {
+                    self.stack.push((self.finishing + 1, batch));
+                    return Ok(true);
+                }
+                None => self.finishing += 1,
+            }
+        }
+        Ok(false)
+    }
+
+    /// The run stops: rows on their way are unfinished, files keep their partial names.
+    pub(super) fn abandon(&mut self) -> usize {
+        for instance in &mut self.steps {
+            if let Instance::Each { step, .. } | Instance::Turn { step, .. } = instance {
+                step.abandon();
+            }
+        }
+        let rows = self.stack.iter().map(|(_, b)| b.len()).chain(self.done.iter().map(Batch::len)).sum();
+        self.stack.clear();
+        self.done.clear();
+        rows
+    }
+
+    /// Bytes that steps with a memory hold.
+    pub(super) fn held(&self) -> usize {
+        self.steps.iter().map(|i| if let Instance::Memory { memory, .. } = i { memory.held() } else { 0 }).sum()
+    }
+}
+
+/// Runs one step over a batch; a panic in it is an error of the row that caused it.
+fn run(instance: &mut Instance, batch: Batch, hands: &mut Hands<'_>) -> Result<Flow, RunError> {
+    let rows = batch.len();
+    let shape = batch.shape().clone();
+    let before = (hands.tally.clone(), hands.book.mark());
+    let caught = catch_unwind(AssertUnwindSafe(|| match instance {
+        Instance::Each { step, .. } | Instance::Turn { step, .. } => Ok(step.run(batch, &mut hands.cx())),
+        Instance::Memory { memory, .. } => {
+            let empty = Batch::new(batch.shape().clone(), crate::value::Blocks::new());
+            memory.absorb(batch, &mut hands.cx()).map(|()| Flow::Next(empty))
+        }
+    }));
+    let panic = match caught {
+        Ok(flow) => return flow,
+        Err(panic) => panic,
+    };
+    let message = panic_text(&*panic);
+    let Instance::Each { step, factory, .. } = instance else {
+        return Err(RunError::Bug { message });
+    };
+    *step = factory();
+    let wreck = wreck::take().into_iter().find(|b| b.len() == rows && Arc::ptr_eq(b.shape(), &shape));
+    let Some(mut wreck) = wreck else {
+        return Err(RunError::Bug { message });
+    };
+    *hands.tally = before.0;
+    hands.book.back_to(before.1);
+    one_by_one(step, factory, &mut wreck, hands).map(Flow::Many)
+}
+
+/// After a panic: each row alone, so that only those that cause it are lost.
+fn one_by_one(
+    step: &mut Box<dyn BatchStep>,
+    factory: &Factory,
+    batch: &mut Batch,
+    hands: &mut Hands<'_>,
+) -> Result<Vec<Batch>, RunError> {
+    let mut out = Vec::new();
+    while !batch.is_empty() {
+        let row = batch.split_front(1);
+        let shown = row.clone();
+        match catch_unwind(AssertUnwindSafe(|| step.run(row, &mut hands.cx()))) {
+            Ok(Flow::Next(batch) | Flow::End(batch)) => out.push(batch),
+            Ok(Flow::Many(parts)) => out.extend(parts),
+            Ok(Flow::Wait(..)) => return Err(RunError::Bug { message: "a step waits after a panic".into() }),
+            Ok(Flow::Stop(error)) => return Err(error),
+            Err(panic) => {
+                let message = format!("the program itself is wrong here, please report it: {}", panic_text(&*panic));
+                *step = factory();
+                wreck::take();
+                hands.cx().fail(shown.origin(0), shown.row(0), ItemError::new(ItemErrorKind::Panic, message));
+            }
+        }
+    }
+    Ok(out)
+}
+
+pub(super) fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    panic
+        .downcast_ref::<&str>()
+        .map(ToString::to_string)
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "a panic without a text".into())
+}

@@ -1,0 +1,23 @@
+//! HAPPENING: the worker loop, turn-taking, and the drivers that decide how a worker waits.
+//!
+//! A [`Worker`] is a machine that never blocks: [`Worker::turn`] does some work or answers with a wait, and a
+//! driver (a thread that parks) decides what to do with it. Knows nothing of the run as a whole.
+//!
+//! Two rules keep batches unobservable, and both live in `worker.rs`:
+//! 1. A segment of steps that can wait takes its rows one by one and hands back what it has not begun before it waits.
+//! 2. Every worker gives out what it has made before it waits for anything.
+//!
+//! Pitfalls: who holds the turn may wait for room in an output while others deposit; only the window bounds them.
+
+mod faults;
+mod instance;
+mod sequencer;
+mod stage;
+mod thread;
+mod worker;
+
+pub use faults::Failure;
+pub use sequencer::{Deposit, Sequencer};
+pub use stage::{Shared, Stage};
+pub use thread::drive;
+pub use worker::{Turn, Worker};
