@@ -2,6 +2,7 @@
 
 pub mod channel;
 pub mod diagnostic;
+pub mod engine;
 pub mod expr;
 pub mod notice;
 pub mod plan;

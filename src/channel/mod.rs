@@ -100,13 +100,22 @@ pub enum Claim {
 
 impl std::fmt::Debug for Conn {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Conn").field("id", &self.id).field("bounds", &self.bounds).finish_non_exhaustive()
+        f.debug_struct("Conn")
+            .field("id", &self.id)
+            .field("bounds", &self.bounds)
+            .finish_non_exhaustive()
     }
 }
 
 impl Conn {
     /// A connection with this many writing and reading stages.
-    pub fn new(id: u32, bounds: Bounds, order: Box<dyn Order>, writers: usize, readers: usize) -> Conn {
+    pub fn new(
+        id: u32,
+        bounds: Bounds,
+        order: Box<dyn Order>,
+        writers: usize,
+        readers: usize,
+    ) -> Conn {
         let state = State {
             order,
             bytes: 0,
@@ -116,7 +125,11 @@ impl Conn {
             putting: VecDeque::new(),
             counts: Counts::default(),
         };
-        Conn { id, bounds, state: Mutex::new(state) }
+        Conn {
+            id,
+            bounds,
+            state: Mutex::new(state),
+        }
     }
 
     pub fn id(&self) -> u32 {
@@ -141,6 +154,7 @@ impl Conn {
             return Offer::Unread;
         }
         let max = self.bounds.max.get();
+        take_out(&mut state.putting, agent);
         match self.bounds.full {
             Full::Block => {
                 let room = self.room(&state, batch, weight);
@@ -204,8 +218,14 @@ impl Conn {
         let mut state = self.state.lock();
         match state.order.pop(want) {
             Some(batch) => {
+                // An entry of an earlier wait must not draw a wake-up that another could use.
+                take_out(&mut state.getting, agent);
                 state.counts.got += batch.len() as u64;
-                state.bytes = if state.order.len() == 0 { 0 } else { state.bytes.saturating_sub(batch.weight()) };
+                state.bytes = if state.order.len() == 0 {
+                    0
+                } else {
+                    state.bytes.saturating_sub(batch.weight())
+                };
                 state.wake_putter();
                 // The baton: more waits than this reader took.
                 if state.order.len() > 0 {
@@ -283,7 +303,11 @@ impl Conn {
 
     pub fn counts(&self) -> Counts {
         let state = self.state.lock();
-        Counts { waiting: state.order.len() as u64, bytes: state.bytes as u64, ..state.counts }
+        Counts {
+            waiting: state.order.len() as u64,
+            bytes: state.bytes as u64,
+            ..state.counts
+        }
     }
 }
 

@@ -45,7 +45,11 @@ impl Order for Fifo {
 
     fn pop(&mut self, want: usize) -> Option<Batch> {
         let front = self.batches.front_mut()?;
-        let batch = if front.len() <= want { self.batches.pop_front()? } else { front.split_front(want) };
+        let batch = if front.len() <= want {
+            self.batches.pop_front()?
+        } else {
+            front.split_front(want)
+        };
         self.rows -= batch.len();
         Some(batch)
     }
@@ -53,7 +57,9 @@ impl Order for Fifo {
     fn evict(&mut self, n: usize) -> (usize, usize) {
         let (mut gone, mut bytes) = (0, 0);
         while gone < n {
-            let Some(mut batch) = self.pop(n - gone) else { break };
+            let Some(mut batch) = self.pop(n - gone) else {
+                break;
+            };
             bytes += batch.weight();
             gone += batch.clear();
         }
@@ -110,7 +116,8 @@ pub struct Lifo {
 impl Order for Lifo {
     fn push(&mut self, mut batch: Batch) {
         let rows = &mut self.rows;
-        self.loose.take(&mut batch, |_, cells| rows.push_back(cells));
+        self.loose
+            .take(&mut batch, |_, cells| rows.push_back(cells));
     }
 
     fn push_front(&mut self, mut batch: Batch) {
@@ -163,7 +170,9 @@ struct Ranked {
 
 impl Ranked {
     fn rank(&self, other: &Ranked) -> Ordering {
-        self.key.total_cmp(&other.key).then(self.arrival.cmp(&other.arrival))
+        self.key
+            .total_cmp(&other.key)
+            .then(self.arrival.cmp(&other.arrival))
     }
 }
 
@@ -190,7 +199,13 @@ impl Eq for Ranked {}
 
 impl Priority {
     pub fn new(key: PriorityKey) -> Priority {
-        Priority { heap: BinaryHeap::new(), key, next: 1 << 63, front: 1 << 63, loose: Loose::default() }
+        Priority {
+            heap: BinaryHeap::new(),
+            key,
+            next: 1 << 63,
+            front: 1 << 63,
+            loose: Loose::default(),
+        }
     }
 }
 
@@ -199,7 +214,11 @@ impl Order for Priority {
         let (heap, next, key) = (&mut self.heap, &mut self.next, &self.key);
         self.loose.take(&mut batch, |row, cells| {
             // -0.0 and 0.0 are equal to the user.
-            heap.push(Ranked { key: key(row) + 0.0, arrival: *next, cells });
+            heap.push(Ranked {
+                key: key(row) + 0.0,
+                arrival: *next,
+                cells,
+            });
             *next += 1;
         });
     }
@@ -209,7 +228,11 @@ impl Order for Priority {
         let mut arrival = self.front;
         let (heap, key) = (&mut self.heap, &self.key);
         self.loose.take(&mut batch, |row, cells| {
-            heap.push(Ranked { key: key(row) + 0.0, arrival, cells });
+            heap.push(Ranked {
+                key: key(row) + 0.0,
+                arrival,
+                cells,
+            });
             arrival += 1;
         });
     }
@@ -255,7 +278,15 @@ mod tests {
     }
 
     fn values(b: &Batch) -> Vec<i64> {
-        b.rows().map(|r| if let Cell::Int(i) = r.cells[0] { i } else { i64::MIN }).collect()
+        b.rows()
+            .map(|r| {
+                if let Cell::Int(i) = r.cells[0] {
+                    i
+                } else {
+                    i64::MIN
+                }
+            })
+            .collect()
     }
 
     fn all(order: &mut dyn Order, want: usize) -> Vec<i64> {
@@ -297,7 +328,10 @@ mod tests {
 
     #[test]
     fn what_comes_back_is_the_next_again() {
-        for mut o in [Box::new(Lifo::default()) as Box<dyn Order>, Box::new(Fifo::default())] {
+        for mut o in [
+            Box::new(Lifo::default()) as Box<dyn Order>,
+            Box::new(Fifo::default()),
+        ] {
             o.push(ints([1, 2, 3]));
             let b = o.pop(2).unwrap();
             let expected = values(&b);
@@ -312,7 +346,13 @@ mod tests {
         f.push(ints([1, 2, 3]));
         assert_eq!(f.evict(2).0, 2);
         assert_eq!(all(&mut f, 9), [3]);
-        let mut p = Priority::new(Arc::new(|r| if let Cell::Int(i) = r.cells[0] { i as f64 } else { 0.0 }));
+        let mut p = Priority::new(Arc::new(|r| {
+            if let Cell::Int(i) = r.cells[0] {
+                i as f64
+            } else {
+                0.0
+            }
+        }));
         p.push(ints([3, 1, 2]));
         assert_eq!(p.evict(1).0, 1);
         assert_eq!(all(&mut p, 9), [1, 2]);

@@ -14,9 +14,18 @@ use crate::value::Row;
 #[derive(Clone, Debug, PartialEq)]
 pub enum Failure {
     /// An item error under `on_error: fail`.
-    Item { stage: u32, step: usize, item: String, error: ItemError },
+    Item {
+        stage: u32,
+        step: usize,
+        item: String,
+        error: ItemError,
+    },
     /// What no `on_error` decides about.
-    Run { stage: u32, step: usize, error: RunError },
+    Run {
+        stage: u32,
+        step: usize,
+        error: RunError,
+    },
 }
 
 /// Item errors of a step that are shown before they are only counted.
@@ -38,8 +47,21 @@ pub(super) struct FaultBook {
 }
 
 impl FaultBook {
-    pub(super) fn new(stage: u32, on_error: OnError, shown: Arc<[AtomicU32]>, notices: Sender<Notice>) -> FaultBook {
-        FaultBook { stage, on_error, shown, notices, step: 0, dropped: 0, fatal: None }
+    pub(super) fn new(
+        stage: u32,
+        on_error: OnError,
+        shown: Arc<[AtomicU32]>,
+        notices: Sender<Notice>,
+    ) -> FaultBook {
+        FaultBook {
+            stage,
+            on_error,
+            shown,
+            notices,
+            step: 0,
+            dropped: 0,
+            fatal: None,
+        }
     }
 
     /// What is known now, to come back to after a panic.
@@ -62,7 +84,10 @@ impl Faults for FaultBook {
         if fatal && self.fatal.is_some() {
             return;
         }
-        let show = self.shown.get(self.step).is_none_or(|n| n.fetch_add(1, Ordering::Relaxed) < SHOWN);
+        let show = self
+            .shown
+            .get(self.step)
+            .is_none_or(|n| n.fetch_add(1, Ordering::Relaxed) < SHOWN);
         if !fatal && !show {
             return;
         }
@@ -78,7 +103,12 @@ impl Faults for FaultBook {
         // The faces may have gone; then nobody is left to tell.
         let _ = self.notices.send(notice);
         if fatal {
-            self.fatal = Some(Failure::Item { stage: self.stage, step: self.step, item, error });
+            self.fatal = Some(Failure::Item {
+                stage: self.stage,
+                step: self.step,
+                item,
+                error,
+            });
         }
     }
 }

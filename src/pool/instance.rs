@@ -6,7 +6,9 @@ use std::sync::Arc;
 use super::faults::FaultBook;
 use super::stage::Shared;
 use crate::expr::Scope;
-use crate::steps::{BatchStep, Cx, Flow, ItemError, ItemErrorKind, Memory, Outcome, RunError, Tally};
+use crate::steps::{
+    BatchStep, Cx, Flow, ItemError, ItemErrorKind, Memory, Outcome, RunError, Tally,
+};
 use crate::value::{Batch, wreck};
 use crate::wait::{Agent, Wait};
 
@@ -16,16 +18,28 @@ pub(super) type Factory = Arc<dyn Fn() -> Box<dyn BatchStep> + Send + Sync>;
 /// One step, alive.
 pub(super) enum Instance {
     /// May be made anew after a panic: it remembers nothing of the rows.
-    Each { step: Box<dyn BatchStep>, factory: Factory, at: usize },
-    Turn { step: Box<dyn BatchStep>, at: usize },
-    Memory { memory: Box<dyn Memory>, at: usize },
+    Each {
+        step: Box<dyn BatchStep>,
+        factory: Factory,
+        at: usize,
+    },
+    Turn {
+        step: Box<dyn BatchStep>,
+        at: usize,
+    },
+    Memory {
+        memory: Box<dyn Memory>,
+        at: usize,
+    },
 }
 
 impl Instance {
     /// The number of the step in the stage's program.
     fn at(&self) -> usize {
         match self {
-            Instance::Each { at, .. } | Instance::Turn { at, .. } | Instance::Memory { at, .. } => *at,
+            Instance::Each { at, .. } | Instance::Turn { at, .. } | Instance::Memory { at, .. } => {
+                *at
+            }
         }
     }
 }
@@ -77,7 +91,10 @@ pub(super) struct Line {
 
 impl Line {
     pub(super) fn new(steps: Vec<Instance>) -> Line {
-        Line { steps, ..Line::default() }
+        Line {
+            steps,
+            ..Line::default()
+        }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -110,7 +127,9 @@ impl Line {
             hands.book.step = instance.at();
             match run(instance, batch, hands) {
                 Ok(Flow::Next(batch)) => self.stack.push((at + 1, batch)),
-                Ok(Flow::Many(parts)) => self.stack.extend(parts.into_iter().rev().map(|b| (at + 1, b))),
+                Ok(Flow::Many(parts)) => self
+                    .stack
+                    .extend(parts.into_iter().rev().map(|b| (at + 1, b))),
                 Ok(Flow::End(batch)) => {
                     self.closed = at + 1;
                     self.stack.push((at + 1, batch));
@@ -159,7 +178,12 @@ impl Line {
                 step.abandon();
             }
         }
-        let rows = self.stack.iter().map(|(_, b)| b.len()).chain(self.done.iter().map(Batch::len)).sum();
+        let rows = self
+            .stack
+            .iter()
+            .map(|(_, b)| b.len())
+            .chain(self.done.iter().map(Batch::len))
+            .sum();
         self.stack.clear();
         self.done.clear();
         rows
@@ -167,7 +191,16 @@ impl Line {
 
     /// Bytes that steps with a memory hold.
     pub(super) fn held(&self) -> usize {
-        self.steps.iter().map(|i| if let Instance::Memory { memory, .. } = i { memory.held() } else { 0 }).sum()
+        self.steps
+            .iter()
+            .map(|i| {
+                if let Instance::Memory { memory, .. } = i {
+                    memory.held()
+                } else {
+                    0
+                }
+            })
+            .sum()
     }
 }
 
@@ -177,10 +210,14 @@ fn run(instance: &mut Instance, batch: Batch, hands: &mut Hands<'_>) -> Result<F
     let shape = batch.shape().clone();
     let before = (hands.tally.clone(), hands.book.mark());
     let caught = catch_unwind(AssertUnwindSafe(|| match instance {
-        Instance::Each { step, .. } | Instance::Turn { step, .. } => Ok(step.run(batch, &mut hands.cx())),
+        Instance::Each { step, .. } | Instance::Turn { step, .. } => {
+            Ok(step.run(batch, &mut hands.cx()))
+        }
         Instance::Memory { memory, .. } => {
             let empty = Batch::new(batch.shape().clone(), crate::value::Blocks::new());
-            memory.absorb(batch, &mut hands.cx()).map(|()| Flow::Next(empty))
+            memory
+                .absorb(batch, &mut hands.cx())
+                .map(|()| Flow::Next(empty))
         }
     }));
     let panic = match caught {
@@ -192,7 +229,9 @@ fn run(instance: &mut Instance, batch: Batch, hands: &mut Hands<'_>) -> Result<F
         return Err(RunError::Bug { message });
     };
     *step = factory();
-    let wreck = wreck::take().into_iter().find(|b| b.len() == rows && Arc::ptr_eq(b.shape(), &shape));
+    let wreck = wreck::take()
+        .into_iter()
+        .find(|b| b.len() == rows && Arc::ptr_eq(b.shape(), &shape));
     let Some(mut wreck) = wreck else {
         return Err(RunError::Bug { message });
     };
@@ -215,13 +254,24 @@ fn one_by_one(
         match catch_unwind(AssertUnwindSafe(|| step.run(row, &mut hands.cx()))) {
             Ok(Flow::Next(batch) | Flow::End(batch)) => out.push(batch),
             Ok(Flow::Many(parts)) => out.extend(parts),
-            Ok(Flow::Wait(..)) => return Err(RunError::Bug { message: "a step waits after a panic".into() }),
+            Ok(Flow::Wait(..)) => {
+                return Err(RunError::Bug {
+                    message: "a step waits after a panic".into(),
+                });
+            }
             Ok(Flow::Stop(error)) => return Err(error),
             Err(panic) => {
-                let message = format!("the program itself is wrong here, please report it: {}", panic_text(&*panic));
+                let message = format!(
+                    "the program itself is wrong here, please report it: {}",
+                    panic_text(&*panic)
+                );
                 *step = factory();
                 wreck::take();
-                hands.cx().fail(shown.origin(0), shown.row(0), ItemError::new(ItemErrorKind::Panic, message));
+                hands.cx().fail(
+                    shown.origin(0),
+                    shown.row(0),
+                    ItemError::new(ItemErrorKind::Panic, message),
+                );
             }
         }
     }

@@ -58,15 +58,29 @@ pub enum Deposit<B> {
 
 impl<B> Sequencer<B> {
     pub fn new(stage: u32, ordered: bool, window: usize, baton: B) -> Sequencer<B> {
-        let state = State { next: 0, held: BTreeMap::new(), rows: 0, baton: Some(baton), waiting: Vec::new() };
-        Sequencer { stage, ordered, window, state: Mutex::new(state) }
+        let state = State {
+            next: 0,
+            held: BTreeMap::new(),
+            rows: 0,
+            baton: Some(baton),
+            waiting: Vec::new(),
+        };
+        Sequencer {
+            stage,
+            ordered,
+            window,
+            state: Mutex::new(state),
+        }
     }
 
     pub fn deposit(&self, mut range: Range, agent: &Arc<Agent>) -> Deposit<B> {
         let mut state = self.state.lock();
         if !self.ordered {
             // Numbered in the order of their coming: behind everything that lies here.
-            range.ord = state.held.last_key_value().map_or(state.next, |(ord, last)| ord + last.span);
+            range.ord = state
+                .held
+                .last_key_value()
+                .map_or(state.next, |(ord, last)| ord + last.span);
             range.span = 1;
         }
         if range.ord == state.next
@@ -80,7 +94,10 @@ impl<B> Sequencer<B> {
             if !state.waiting.iter().any(|a| Arc::ptr_eq(a, agent)) {
                 state.waiting.push(agent.clone());
             }
-            let wait = Wait::for_(What::Turn { stage: self.stage, ord: range.ord });
+            let wait = Wait::for_(What::Turn {
+                stage: self.stage,
+                ord: range.ord,
+            });
             return Deposit::Full(range, wait);
         }
         state.rows += rows;
@@ -112,12 +129,9 @@ impl<B> Sequencer<B> {
 
     /// Does something with the baton while nobody has the turn (nothing is ever deposited here, or all of it
     /// has been worked off).
-    ///
-    /// # Panics
-    /// Where somebody has it: a bug.
-    pub fn with_baton<R>(&self, f: impl FnOnce(&mut B) -> R) -> R {
-        let mut state = self.state.lock();
-        f(state.baton.as_mut().expect("BUG: a part came in while somebody had the turn"))
+    /// `None`: the run was stopped and the baton taken away.
+    pub fn with_baton<R>(&self, f: impl FnOnce(&mut B) -> R) -> Option<R> {
+        self.state.lock().baton.as_mut().map(f)
     }
 
     /// Everything has been deposited and worked off: the baton, for the end of the stage.
@@ -126,15 +140,25 @@ impl<B> Sequencer<B> {
     /// Where that is not so: a bug.
     pub fn finish(&self) -> B {
         let mut state = self.state.lock();
-        assert!(state.held.is_empty(), "BUG: stage {} ended with results waiting for their turn", self.stage);
-        state.baton.take().expect("BUG: a stage ended while somebody had the turn")
+        assert!(
+            state.held.is_empty(),
+            "BUG: stage {} ended with results waiting for their turn",
+            self.stage
+        );
+        state
+            .baton
+            .take()
+            .expect("BUG: a stage ended while somebody had the turn")
     }
 
     /// The run was stopped: what lies here, and the baton where nobody has it.
     pub fn abandon(&self) -> (Vec<Batch>, Option<B>) {
         let mut state = self.state.lock();
         state.rows = 0;
-        let held = std::mem::take(&mut state.held).into_values().flat_map(|r| r.parts).collect();
+        let held = std::mem::take(&mut state.held)
+            .into_values()
+            .flat_map(|r| r.parts)
+            .collect();
         (held, state.baton.take())
     }
 }

@@ -37,7 +37,15 @@ impl Shared {
         registry: Arc<Registry>,
         stop: Stop,
     ) -> Shared {
-        Shared { clock, output, notices, meters, registry, stop, failure: Mutex::new(None) }
+        Shared {
+            clock,
+            output,
+            notices,
+            meters,
+            registry,
+            stop,
+            failure: Mutex::new(None),
+        }
     }
 
     /// The run has failed: everything stops. The first failure is the one that is told.
@@ -118,7 +126,11 @@ impl Stage {
         let mut head_end = HeadEnd::On;
         let mut waits = false;
         let mut in_tail = false;
-        let each = |factory: &Factory, at| Instance::Each { step: factory(), factory: factory.clone(), at };
+        let each = |factory: &Factory, at| Instance::Each {
+            step: factory(),
+            factory: factory.clone(),
+            at,
+        };
         for (at, step) in stage.program.steps.iter().enumerate() {
             match &step.op {
                 Op::Source(make) => source = Some(make()),
@@ -150,15 +162,36 @@ impl Stage {
             }
         }
         let workers = stage.executor.workers();
-        let outputs: Vec<_> = stage.outputs.iter().map(|c| conns[c.index()].clone()).collect();
-        let inputs: Vec<_> = stage.inputs.iter().map(|c| conns[c.index()].clone()).collect();
+        let outputs: Vec<_> = stage
+            .outputs
+            .iter()
+            .map(|c| conns[c.index()].clone())
+            .collect();
+        let inputs: Vec<_> = stage
+            .inputs
+            .iter()
+            .map(|c| conns[c.index()].clone())
+            .collect();
         let (ordered, window) = match stage.ordered {
             Ordered::Window(n) => (true, n.get().max(workers)),
             Ordered::No => (false, usize::MAX),
         };
-        let narrow = inputs.iter().chain(&outputs).map(|c| c.batch_max()).min().unwrap_or(256);
-        let claim_max = if ordered && workers > 1 { narrow.min((window / workers).max(1)) } else { narrow };
-        let window = if ordered { window } else { claim_max * workers * 4 };
+        let narrow = inputs
+            .iter()
+            .chain(&outputs)
+            .map(|c| c.batch_max())
+            .min()
+            .unwrap_or(256);
+        let claim_max = if ordered && workers > 1 {
+            narrow.min((window / workers).max(1))
+        } else {
+            narrow
+        };
+        let window = if ordered {
+            window
+        } else {
+            claim_max * workers * 4
+        };
         let turn = (in_tail || (ordered && workers > 1))
             .then(|| Sequencer::new(stage.id.0, ordered, window, Line::new(tail)));
         Stage {
@@ -182,7 +215,12 @@ impl Stage {
             }),
             enough: AtomicBool::new(false),
             live: AtomicUsize::new(workers),
-            shown: stage.program.steps.iter().map(|_| AtomicU32::new(0)).collect(),
+            shown: stage
+                .program
+                .steps
+                .iter()
+                .map(|_| AtomicU32::new(0))
+                .collect(),
             claim_max,
             agents: Mutex::new(Vec::new()),
         }
@@ -215,6 +253,9 @@ impl Stage {
         let taken = if intake.returned.is_empty() {
             self.take_new(&mut intake, agent, shared, pull)
         } else {
+            for conn in &self.inputs {
+                conn.forget(agent);
+            }
             Taken::Rows(intake.returned.remove(0))
         };
         match taken {
@@ -287,9 +328,9 @@ impl Stage {
             match conn.claim(self.want(conn), agent) {
                 Claim::Batch(batch) => {
                     intake.first = (at + 1) % n;
-                    // The wake-ups that the earlier ones may have for us now go to others.
-                    for j in 0..i {
-                        self.inputs[(at + n - i + j) % n].forget(agent);
+                    // Wake-ups that the others may have for us now go to those who wait.
+                    for other in (0..n).filter(|o| *o != at) {
+                        self.inputs[other].forget(agent);
                     }
                     return Taken::Rows(batch);
                 }
@@ -300,13 +341,19 @@ impl Stage {
         if closed == n {
             return Taken::Ended;
         }
-        Taken::Wait(Wait::for_(What::Get(self.inputs.iter().map(|c| c.id()).collect())))
+        Taken::Wait(Wait::for_(What::Get(
+            self.inputs.iter().map(|c| c.id()).collect(),
+        )))
     }
 
     /// How many rows to claim. Where steps wait, a worker takes only its share of what is there, so that the
     /// others have something to begin.
     fn want(&self, conn: &Conn) -> usize {
-        if self.waits { (conn.waiting() / self.workers).clamp(1, self.claim_max.min(16)) } else { self.claim_max }
+        if self.waits {
+            (conn.waiting() / self.workers).clamp(1, self.claim_max.min(16))
+        } else {
+            self.claim_max
+        }
     }
 
     /// A row of a claim has been begun: it will not come back.
@@ -335,6 +382,10 @@ impl Stage {
         }
     }
 
+    pub(super) fn has_enough(&self) -> bool {
+        self.enough.load(Ordering::Acquire)
+    }
+
     /// Nothing more is wanted: the stage ends with what it has.
     pub(super) fn enough(&self) {
         if !self.enough.swap(true, Ordering::AcqRel) {
@@ -346,12 +397,19 @@ impl Stage {
 
     /// Rows that were given back and will not be begun.
     pub(super) fn left(&self) -> usize {
-        std::mem::take(&mut self.intake.lock().returned).iter_mut().map(Batch::clear).sum()
+        std::mem::take(&mut self.intake.lock().returned)
+            .iter_mut()
+            .map(Batch::clear)
+            .sum()
     }
 
     /// The source's progress.
     pub(super) fn progress(&self) -> Option<(u64, u64)> {
-        self.intake.lock().source.as_ref().and_then(|s| s.progress())
+        self.intake
+            .lock()
+            .source
+            .as_ref()
+            .and_then(|s| s.progress())
     }
 
     /// The stage has ended: its ends of the connections close.

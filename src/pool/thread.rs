@@ -23,8 +23,15 @@ pub fn drive(mut worker: Worker) {
         }
     }
     busy.leave(&shared);
-    for (to, waited) in shared.meters.stages[busy.0].waited_nanos.iter().zip(agent.waited()) {
-        to.fetch_add(u64::try_from(waited.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    for (to, waited) in shared.meters.stages[busy.0]
+        .waited_nanos
+        .iter()
+        .zip(agent.waited())
+    {
+        to.fetch_add(
+            u64::try_from(waited.as_nanos()).unwrap_or(u64::MAX),
+            Ordering::Relaxed,
+        );
     }
 }
 
@@ -33,10 +40,14 @@ pub(super) struct Busy(pub(super) usize);
 
 impl Busy {
     fn enter(&self, shared: &super::Shared) {
-        shared.meters.stages[self.0].busy_workers.fetch_add(1, Ordering::Relaxed);
+        shared.meters.stages[self.0]
+            .busy_workers
+            .fetch_add(1, Ordering::Relaxed);
     }
 
     fn leave(&self, shared: &super::Shared) {
-        shared.meters.stages[self.0].busy_workers.fetch_sub(1, Ordering::Relaxed);
+        shared.meters.stages[self.0]
+            .busy_workers
+            .fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use super::faults::{FaultBook, Failure};
+use super::faults::{Failure, FaultBook};
 use super::instance::{Halt, Hands, Instance, Line};
 use super::sequencer::{Deposit, Range};
 use super::stage::{HeadEnd, Shared, Stage, Taken};
@@ -61,15 +61,27 @@ impl Worker {
         let steps = stage
             .head
             .iter()
-            .map(|(factory, at)| Instance::Each { step: factory(), factory: factory.clone(), at: *at })
+            .map(|(factory, at)| Instance::Each {
+                step: factory(),
+                factory: factory.clone(),
+                at: *at,
+            })
             .collect();
         let part = match &stage.head_end {
             HeadEnd::On => None,
             HeadEnd::Part(make) => Some(make()),
         };
-        let book = FaultBook::new(stage.id, stage.on_error.clone(), stage.shown.clone(), shared.notices.clone());
+        let book = FaultBook::new(
+            stage.id,
+            stage.on_error.clone(),
+            stage.shown.clone(),
+            shared.notices.clone(),
+        );
         Worker {
-            scope: Scope { worker: index, ..scope.clone() },
+            scope: Scope {
+                worker: index,
+                ..scope.clone()
+            },
             stage,
             shared,
             agent,
@@ -150,11 +162,32 @@ impl Worker {
     }
 
     fn claim(&mut self) -> Result<Turn, Failure> {
-        let Worker { stage, shared, agent, scope, tally, book, .. } = self;
+        let Worker {
+            stage,
+            shared,
+            agent,
+            scope,
+            tally,
+            book,
+            ..
+        } = self;
         book.step = 0;
+        let dropped = book.dropped;
         let taken = stage.take(agent, shared, |source, want| {
-            source.pull(want, &mut Hands { shared, agent, scope, tally, book }.cx())
+            source.pull(
+                want,
+                &mut Hands {
+                    shared,
+                    agent,
+                    scope,
+                    tally,
+                    book,
+                }
+                .cx(),
+            )
         });
+        // Rows that failed in the source were taken too.
+        self.taken += self.book.dropped - dropped;
         if self.book.fatal.is_some() {
             return Err(self.failure(None));
         }
@@ -169,7 +202,11 @@ impl Worker {
                 if self.stage.waits {
                     self.rest = Some(batch);
                 } else {
-                    self.gathered = Some(Range { ord: batch.ord, span: batch.span, parts: Vec::new() });
+                    self.gathered = Some(Range {
+                        ord: batch.ord,
+                        span: batch.span,
+                        parts: Vec::new(),
+                    });
                     self.head.enter(vec![batch]);
                     return self.advance();
                 }
@@ -186,7 +223,13 @@ impl Worker {
         self.stage.begun(row.len());
         match &mut self.gathered {
             Some(range) => range.span += row.span,
-            None => self.gathered = Some(Range { ord: row.ord, span: row.span, parts: Vec::new() }),
+            None => {
+                self.gathered = Some(Range {
+                    ord: row.ord,
+                    span: row.span,
+                    parts: Vec::new(),
+                })
+            }
         }
         self.head.enter(vec![row]);
     }
@@ -222,10 +265,17 @@ impl Worker {
             self.taken -= rest.len() as u64;
             self.stage.give_back(rest);
         }
-        let made = self.gathered.as_ref().is_some_and(|r| r.span > 1 || !r.parts.is_empty());
+        let made = self
+            .gathered
+            .as_ref()
+            .is_some_and(|r| r.span > 1 || !r.parts.is_empty());
         if made && let Some(range) = &mut self.gathered {
             // All but the row that waits, which is the last.
-            let done = Range { ord: range.ord, span: range.span - 1, parts: std::mem::take(&mut range.parts) };
+            let done = Range {
+                ord: range.ord,
+                span: range.span - 1,
+                parts: std::mem::take(&mut range.parts),
+            };
             range.ord += range.span - 1;
             range.span = 1;
             self.deposit = Some(done);
@@ -274,7 +324,11 @@ impl Worker {
                     } else {
                         Outcome::Passed
                     };
-                    let n = if matches!(offer, Offer::Full(_)) { before - batch.len() } else { before };
+                    let n = if matches!(offer, Offer::Full(_)) {
+                        before - batch.len()
+                    } else {
+                        before
+                    };
                     self.tally.ended[outcome as usize] += n as u64;
                 }
                 match offer {
@@ -310,14 +364,24 @@ impl Worker {
                     self.tail = Some(tail);
                     return Ok(None);
                 }
-                let Some(turn) = &self.stage.turn else { unreachable!("BUG: a turn in a stage without one") };
+                let Some(turn) = &self.stage.turn else {
+                    unreachable!("BUG: a turn in a stage without one")
+                };
                 if let Some((mut tail, range)) = turn.next(tail) {
                     tail.enter(range.parts);
                     self.tail = Some(tail);
                 }
                 continue;
             }
-            let Some(range) = self.deposit.take() else { return Ok(None) };
+            let Some(range) = self.deposit.take() else {
+                return Ok(None);
+            };
+            if self.stage.has_enough() {
+                // Nobody wants it, and what should come before it may never come.
+                let cut: usize = range.parts.into_iter().map(|mut b| b.clear()).sum();
+                self.tally.ended[Outcome::Cut as usize] += cut as u64;
+                continue;
+            }
             match &self.stage.turn {
                 None => self.leave_stage(range.parts),
                 Some(_) if self.part.is_some() => {}
@@ -398,10 +462,26 @@ impl Worker {
             return Turn::Done;
         }
         self.finishing = true;
-        self.stage.meter(&self.shared).set_state(StageState::Finishing);
+        if self.shared.stop.is_now() {
+            // Others may have left by abandoning what is needed for an orderly end.
+            return Turn::More;
+        }
+        self.stage
+            .meter(&self.shared)
+            .set_state(StageState::Finishing);
         if let Some(turn) = &self.stage.turn {
-            let tail = turn.finish();
-            self.stage.meter(&self.shared).held.fetch_max(tail.held() as u64, Ordering::Relaxed);
+            let tail = if self.stage.has_enough() {
+                let (held, tail) = turn.abandon();
+                let cut: usize = held.into_iter().map(|mut b| b.clear()).sum();
+                self.tally.ended[Outcome::Cut as usize] += cut as u64;
+                tail.unwrap_or_default()
+            } else {
+                turn.finish()
+            };
+            self.stage
+                .meter(&self.shared)
+                .held
+                .fetch_max(tail.held() as u64, Ordering::Relaxed);
             self.tail = Some(tail);
         }
         Turn::More
@@ -442,11 +522,17 @@ impl Worker {
     fn failure(&mut self, error: Option<RunError>) -> Failure {
         match (self.book.fatal.take(), error) {
             (Some(failure), _) => failure,
-            (None, Some(error)) => Failure::Run { stage: self.stage.id, step: self.book.step, error },
+            (None, Some(error)) => Failure::Run {
+                stage: self.stage.id,
+                step: self.book.step,
+                error,
+            },
             (None, None) => Failure::Run {
                 stage: self.stage.id,
                 step: self.book.step,
-                error: RunError::Bug { message: "a failure without a cause".into() },
+                error: RunError::Bug {
+                    message: "a failure without a cause".into(),
+                },
             },
         }
     }
@@ -459,7 +545,11 @@ impl Worker {
         for mut range in self.gathered.take().into_iter().chain(self.deposit.take()) {
             rows += range.parts.iter_mut().map(Batch::clear).sum::<usize>();
         }
-        rows += self.offers.drain(..).map(|(_, mut b, counted)| b.clear() * usize::from(counted)).sum::<usize>();
+        rows += self
+            .offers
+            .drain(..)
+            .map(|(_, mut b, counted)| b.clear() * usize::from(counted))
+            .sum::<usize>();
         if let Some(mut tail) = self.tail.take() {
             rows += tail.abandon();
         }
@@ -469,10 +559,14 @@ impl Worker {
             rows += tail.map_or(0, |mut t| t.abandon());
         }
         self.tally.ended[Outcome::Unfinished as usize] += rows as u64;
-        if self.stage.live.fetch_sub(1, Ordering::AcqRel) == 1 || self.finishing {
+        if self.finishing || self.stage.live.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.stage.close();
             let meter = self.stage.meter(&self.shared);
-            meter.set_state(if self.shared.failure().is_some() { StageState::Failed } else { StageState::Stopped });
+            meter.set_state(if self.shared.failure().is_some() {
+                StageState::Failed
+            } else {
+                StageState::Stopped
+            });
         }
         self.report();
     }
@@ -491,7 +585,9 @@ impl Worker {
             meter.made.fetch_add(tally.made, Ordering::Relaxed);
         }
         if self.taken > 0 {
-            meter.taken.fetch_add(std::mem::take(&mut self.taken), Ordering::Relaxed);
+            meter
+                .taken
+                .fetch_add(std::mem::take(&mut self.taken), Ordering::Relaxed);
         }
     }
 }

@@ -12,7 +12,7 @@ mod cx;
 mod table;
 mod words;
 
-pub use cx::{Cx, Faults, ItemError, ItemErrorKind, Outcome, RunError, Tally};
+pub use cx::{Cx, Faults, ItemError, ItemErrorKind, Outcome, Output, RunError, Tally};
 pub use table::{Group, Opt, Reader, STEPS, StepDef, find};
 pub use words::{ExprText, Named};
 
@@ -176,7 +176,7 @@ pub enum Pull {
 
 /// A step that makes items.
 pub trait Source: Send {
-    /// About `want` rows.
+    /// About `want` rows. A row that fails here ([`Cx::fail`]) counts as taken; it is not to be announced.
     fn pull(&mut self, want: usize, cx: &mut Cx<'_>) -> Pull;
 
     /// Done and total, where the total is known (bytes, items): for percentage and ETA.

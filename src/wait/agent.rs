@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::primitive::{AtomicU32, AtomicU64, Mutex, Ordering, Thread, current, park, park_timeout, yield_now};
+use super::primitive::{
+    AtomicU32, AtomicU64, Mutex, Ordering, Thread, current, park, park_timeout, yield_now,
+};
 
 /// The number of an agent in its [`Registry`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

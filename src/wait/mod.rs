@@ -8,8 +8,8 @@
 
 mod agent;
 mod clock;
-mod stop;
 pub(crate) mod primitive;
+mod stop;
 
 pub use agent::{Agent, AgentId, Registry, Seen, Wait, What, Woken};
 pub use clock::{Clock, RealClock, VirtualClock};

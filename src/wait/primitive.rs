@@ -31,7 +31,9 @@ mod model {
         }
 
         pub(crate) fn lock(&self) -> shuttle::sync::MutexGuard<'_, T> {
-            self.0.lock().expect("BUG: a worker panicked while it held an inner lock")
+            self.0
+                .lock()
+                .expect("BUG: a worker panicked while it held an inner lock")
         }
     }
 }
