@@ -7,6 +7,7 @@ pub mod expr;
 pub mod notice;
 pub mod plan;
 pub mod pool;
+pub mod report;
 pub mod rules;
 pub mod spec;
 pub mod steps;

@@ -1,0 +1,109 @@
+//! Progress for programs: a JSON object a line on standard error. `docs/progress-events.md` describes them.
+
+use serde_json::{Map, Value, json};
+
+use super::advice;
+use super::look::{Doing, Look, StageLook};
+use super::usage::Usage;
+use crate::notice::Ended;
+use crate::plan::Plan;
+use crate::steps::Outcome;
+
+/// The run begins.
+pub fn start(plan: &Plan) -> Value {
+    let names = |conns: &[crate::plan::ConnId]| -> Vec<&str> {
+        conns.iter().map(|c| &*plan.conns[c.index()].name).collect()
+    };
+    let stages: Vec<Value> = plan
+        .stages
+        .iter()
+        .map(|s| {
+            json!({
+                "name": &*s.name,
+                "workers": s.executor.workers(),
+                "inputs": names(&s.inputs),
+                "outputs": names(&s.outputs),
+            })
+        })
+        .collect();
+    let conns: Vec<Value> = plan
+        .conns
+        .iter()
+        .map(|c| json!({"name": &*c.name, "of": c.of.to_string(), "max": c.max.get()}))
+        .collect();
+    json!({"event": "start", "name": &*plan.name, "stages": stages, "connections": conns})
+}
+
+/// How far it is.
+pub fn progress(look: &Look) -> Value {
+    let stages: Vec<Value> = look.stages.iter().map(stage).collect();
+    json!({"event": "progress", "elapsed": look.at.as_secs_f64(), "stages": stages})
+}
+
+/// An item could not be done.
+pub fn fault(stage: &str, step: &str, item: &str, kind: &str, message: &str, fatal: bool) -> Value {
+    json!({
+        "event": "error", "stage": stage, "step": step, "item": item, "kind": kind, "message": message, "fatal": fatal,
+    })
+}
+
+/// It is over.
+pub fn end(look: &Look, ended: &Ended, usage: &Usage) -> Value {
+    let stages: Vec<Value> = look
+        .stages
+        .iter()
+        .map(|s| {
+            let mut object = stage(s);
+            object["busy_share"] = json!(s.busy_share(ended.took));
+            object
+        })
+        .collect();
+    json!({
+        "event": "end",
+        "exit": ended.exit.code(),
+        "why": ended.why,
+        "took": ended.took.as_secs_f64(),
+        "cpu": usage.cpu.as_secs_f64(),
+        "peak_memory": usage.peak_memory,
+        "limited_by": advice::limit(look, ended.took, usage),
+        "stages": stages,
+    })
+}
+
+fn stage(stage: &StageLook) -> Value {
+    let ended: Map<String, Value> = Outcome::ALL
+        .iter()
+        .map(|o| (o.name().to_string(), json!(stage.outcome(*o))))
+        .collect();
+    let state = match stage.doing {
+        Doing::Pending => "not_started",
+        Doing::Working => "running",
+        Doing::NeedsInput => "needs_input",
+        Doing::NeedsRoom => "needs_room",
+        Doing::Finishing => "finishing",
+        Doing::Done => "done",
+        Doing::Failed => "failed",
+        Doing::Stopped => "stopped",
+    };
+    json!({
+        "name": &*stage.name,
+        "state": state,
+        "taken": stage.taken,
+        "made": stage.made,
+        "ended": ended,
+        "rate": stage.rate,
+        "busy": stage.busy,
+        "workers": stage.workers,
+        "waiting": stage.waiting.map(|(n, _)| n),
+        "room": stage.waiting.map(|(_, max)| max),
+        "done": stage.part.map(|(done, _)| done),
+        "total": stage.part.map(|(_, total)| total),
+        "left": stage.left.map(|d| d.as_secs_f64()),
+        "busy_seconds": stage.busy_time.as_secs_f64(),
+        "waited_seconds": {
+            "input": stage.waited[0].as_secs_f64(),
+            "output": stage.waited[1].as_secs_f64(),
+            "turn": stage.waited[2].as_secs_f64(),
+        },
+    })
+}

@@ -1,0 +1,269 @@
+//! A run as it is watched: takes notices and the time, and lets the chosen face speak.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::bars::{self, Frame};
+use super::look::Watch;
+use super::numbers::exact;
+use super::output::{Screen, Voice};
+use super::usage::Usage;
+use super::{json, plain, summary};
+use crate::notice::{Ended, Exit, Level, Meters, Notice};
+use crate::plan::Plan;
+
+/// What shows a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Face {
+    Bars,
+    Plain,
+    Json,
+    None,
+}
+
+/// How much is said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Volume {
+    /// Errors, warnings, and what the pipeline itself logs.
+    Quiet,
+    Normal,
+    Verbose,
+}
+
+/// Pictures of a shorter run would only flash.
+const FIRST_PICTURE: Duration = Duration::from_millis(300);
+const FIRST_LINE: Duration = Duration::from_secs(2);
+const NEXT_LINE: Duration = Duration::from_secs(10);
+const NEXT_EVENT: Duration = Duration::from_secs(1);
+/// Item errors of one step that are shown, those that end the run apart.
+const SHOWN: u64 = 5;
+
+pub struct Progress<'a> {
+    plan: &'a Plan,
+    watch: Watch,
+    screen: Arc<Screen>,
+    face: Face,
+    volume: Volume,
+    size: Box<dyn Fn() -> (usize, usize) + Send + 'a>,
+    /// When the face speaks next.
+    next: Duration,
+    pictures: usize,
+    note: String,
+    /// By stage and step.
+    faults: HashMap<(u32, usize), u64>,
+    fatal: bool,
+}
+
+impl std::fmt::Debug for Progress<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Progress")
+            .field("face", &self.face)
+            .field("volume", &self.volume)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'a> Progress<'a> {
+    /// `size`: the terminal's columns and rows, asked for each picture.
+    pub fn new(
+        plan: &'a Plan,
+        meters: Arc<Meters>,
+        screen: Arc<Screen>,
+        face: Face,
+        volume: Volume,
+        size: impl Fn() -> (usize, usize) + Send + 'a,
+    ) -> Progress<'a> {
+        let next = match face {
+            Face::Bars => FIRST_PICTURE,
+            Face::Plain => FIRST_LINE,
+            Face::Json => NEXT_EVENT,
+            Face::None => Duration::MAX,
+        };
+        if face == Face::Json {
+            screen.raw(&json::start(plan).to_string());
+        }
+        Progress {
+            plan,
+            watch: Watch::new(plan, meters),
+            screen,
+            face,
+            volume,
+            size: Box::new(size),
+            next,
+            pictures: 0,
+            note: String::new(),
+            faults: HashMap::new(),
+            fatal: false,
+        }
+    }
+
+    /// Time passes; `at` is since the start of the run. To be called about ten times a second.
+    pub fn tick(&mut self, at: Duration) {
+        let look = self.watch.look(at);
+        if at < self.next {
+            self.screen.flush();
+            return;
+        }
+        match self.face {
+            Face::Bars => {
+                let (width, height) = (self.size)();
+                self.pictures += 1;
+                let frame = Frame {
+                    width,
+                    height,
+                    paint: self.screen.paint,
+                    number: self.pictures,
+                    note: &self.note,
+                };
+                self.screen.draw(&bars::lines(&look, &frame));
+            }
+            Face::Plain => {
+                self.screen.raw(&plain::line(&look));
+                self.next = at + NEXT_LINE;
+            }
+            Face::Json => {
+                self.screen.raw(&json::progress(&look).to_string());
+                self.next = at + NEXT_EVENT;
+            }
+            Face::None => {}
+        }
+    }
+
+    /// Something happened.
+    pub fn notice(&mut self, notice: &Notice) {
+        match notice {
+            Notice::Fault {
+                stage,
+                step,
+                item,
+                kind,
+                message,
+                fatal,
+            } => {
+                self.fault(*stage, *step, item, kind, message, *fatal);
+            }
+            Notice::Log { level, text } => {
+                let least = match self.volume {
+                    Volume::Quiet => Level::Warning,
+                    Volume::Normal => Level::Info,
+                    Volume::Verbose => Level::Debug,
+                };
+                if *level <= least {
+                    self.screen.say(*level, text);
+                }
+            }
+            Notice::Draining { why } => {
+                self.note = format!("stopping: {why}");
+                match self.screen.voice() {
+                    Voice::Json => self
+                        .screen
+                        .raw(&serde_json::json!({"event": "draining", "why": why}).to_string()),
+                    Voice::Text if self.volume > Volume::Quiet => {
+                        self.screen.raw(&self.screen.paint.careful(&format!(
+                            "{why}: finishing what has begun; once more stops at once"
+                        )))
+                    }
+                    Voice::Text => {}
+                }
+            }
+            Notice::Stopping => {
+                self.note = "stopping now".into();
+                match self.screen.voice() {
+                    Voice::Json => self
+                        .screen
+                        .raw(&serde_json::json!({"event": "stopping"}).to_string()),
+                    Voice::Text if self.volume > Volume::Quiet => {
+                        self.screen.raw(&self.screen.paint.careful("stopping now"));
+                    }
+                    Voice::Text => {}
+                }
+            }
+        }
+    }
+
+    fn fault(
+        &mut self,
+        stage: u32,
+        step: usize,
+        item: &str,
+        kind: &str,
+        message: &str,
+        fatal: bool,
+    ) {
+        let count = self.faults.entry((stage, step)).or_default();
+        *count += 1;
+        self.fatal |= fatal;
+        if *count > SHOWN && !fatal {
+            return;
+        }
+        let last = *count == SHOWN && !fatal;
+        let plan = &self.plan.stages[stage as usize];
+        let label = plan.program.steps.get(step).map_or("?", |s| &*s.label);
+        if self.screen.voice() == Voice::Json {
+            self.screen
+                .raw(&json::fault(&plan.name, label, item, kind, message, fatal).to_string());
+            return;
+        }
+        let place = plan.program.steps.get(step).map_or(plan.place, |s| s.place);
+        let level = if fatal { Level::Error } else { Level::Warning };
+        let more = if last {
+            "\n  (further errors of this step are counted, not shown)"
+        } else {
+            ""
+        };
+        self.screen.say(
+            level,
+            &format!(
+                "stage `{}`, step `{label}` (line {}): {message}\n  item: {item}{more}",
+                plan.name, place.line
+            ),
+        );
+    }
+
+    /// It is over: the picture goes, the summary comes.
+    pub fn end(&mut self, ended: &Ended) {
+        self.screen.clear();
+        // Whoever read standard output went away: quietly.
+        if ended.exit == Exit::BrokenPipe && self.face != Face::Json {
+            return;
+        }
+        let look = self.watch.look(ended.took);
+        let usage = Usage::now();
+        if self.face == Face::Json {
+            self.screen
+                .raw(&json::end(&look, ended, &usage).to_string());
+            return;
+        }
+        for ((stage, step), count) in sorted(&self.faults) {
+            if count > SHOWN {
+                let plan = &self.plan.stages[stage as usize];
+                let label = plan.program.steps.get(step).map_or("?", |s| &*s.label);
+                let text = format!(
+                    "stage `{}`, step `{label}`: {} items failed",
+                    plan.name,
+                    exact(count)
+                );
+                self.screen.say(Level::Warning, &text);
+            }
+        }
+        if self.volume > Volume::Quiet && self.face != Face::None {
+            let columns = (self.size)().0.max(40);
+            self.screen
+                .raw(&summary::lines(&look, ended, &usage, self.screen.paint, columns).join("\n"));
+        }
+        if let Some(why) = &ended.why {
+            match ended.exit {
+                Exit::Done => {}
+                Exit::Interrupted | Exit::Terminated => self.screen.say(Level::Warning, why),
+                _ => self.screen.say(Level::Error, why),
+            }
+        }
+    }
+}
+
+fn sorted(faults: &HashMap<(u32, usize), u64>) -> Vec<((u32, usize), u64)> {
+    let mut all: Vec<_> = faults.iter().map(|(k, v)| (*k, *v)).collect();
+    all.sort_unstable();
+    all
+}
