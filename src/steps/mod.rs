@@ -9,6 +9,7 @@
 //! row that it makes beyond those it got ([`Cx::made`]); the worker loop adds up.
 
 mod cx;
+mod filter;
 mod table;
 mod words;
 

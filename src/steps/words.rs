@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::{CompileCx, Infer, Reader};
+use super::{CompileCx, Infer, Reader, StepDef};
 use crate::diagnostic::{At, Diagnostic, Diagnostics, nearest};
 use crate::expr::{self, Code, Env, Expr, Problem, Use, Uses};
 use crate::spec::{Key, Node, Text};
@@ -156,6 +156,54 @@ impl ExprText {
         for problem in problems {
             diagnostics.push(self.diagnostic(problem));
         }
+    }
+}
+
+/// A step's options, in short form or long.
+#[derive(Debug)]
+pub struct Args<'n> {
+    step: &'static str,
+    at: At,
+    /// The short form: the option that it gives, and what it gives.
+    short: Option<(&'static str, &'n Node)>,
+    long: &'n [(Key, Node)],
+}
+
+impl<'n> Args<'n> {
+    /// Sorts out which form was written; unknown options are said.
+    pub fn of(node: &'n Node, def: &StepDef, reader: &mut Reader<'_>) -> Args<'n> {
+        let mut args = Args { step: def.name, at: reader.at, short: None, long: &[] };
+        match def.main {
+            Some(main) if node.as_map().is_none() => args.short = Some((main, node)),
+            _ if node.as_map().is_some() => {
+                let known: Vec<&str> = def.options.iter().map(|o| o.name).collect();
+                args.long = reader.options(node, &known);
+            }
+            _ => {
+                let names: Vec<&str> = def.options.iter().map(|o| o.name).collect();
+                let message =
+                    format!("`{}` needs a mapping of {}, not {}", def.name, names.join(", "), node.describe());
+                reader.error("E0105", node.at, message);
+            }
+        }
+        args
+    }
+
+    pub fn get(&self, option: &str) -> Option<&'n Node> {
+        match self.short {
+            Some((main, node)) if main == option => Some(node),
+            _ => self.long.iter().find(|(key, _)| key.text == option).map(|(_, node)| node),
+        }
+    }
+
+    /// An option that must be there.
+    pub fn need(&self, option: &str, reader: &mut Reader<'_>) -> Option<&'n Node> {
+        let found = self.get(option);
+        // Where not even a mapping was written, that has been said.
+        if found.is_none() && (self.short.is_some() || !self.long.is_empty()) {
+            reader.error("E0106", self.at, format!("`{}` needs `{option}`", self.step));
+        }
+        found
     }
 }
 

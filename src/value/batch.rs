@@ -211,21 +211,31 @@ impl Batch {
     /// Keeps the rows for which `keep` answers true, in place; returns how many went. What `keep` knows of
     /// the others (an error, a count) is its own to note.
     pub fn retain(&mut self, mut keep: impl FnMut(usize, Row<'_>) -> bool) -> usize {
+        self.sift(|i, _, row| keep(i, row))
+    }
+
+    /// As [`Batch::retain`], for a `keep` that wants to know each row's [`Batch::origin`].
+    pub fn retain_rows(&mut self, mut keep: impl FnMut(u32, Row<'_>) -> bool) -> usize {
+        self.sift(|_, origin, row| keep(origin, row))
+    }
+
+    fn sift(&mut self, mut keep: impl FnMut(usize, u32, Row<'_>) -> bool) -> usize {
         let w = self.shape.width();
         let mut kept = 0;
         for i in 0..self.rows {
+            let origin = self.origin(i);
             let row = Row {
                 cells: &self.cells[i * w..(i + 1) * w],
                 blocks: &self.blocks,
                 shape: &self.shape,
             };
-            if keep(i, row) {
+            if keep(i, origin, row) {
                 if kept != i {
                     for k in 0..w {
                         self.cells.swap(kept * w + k, i * w + k);
                     }
-                    if let Some(origin) = &mut self.origin {
-                        origin[kept] = origin[i];
+                    if let Some(origins) = &mut self.origin {
+                        origins[kept] = origin;
                     }
                 }
                 kept += 1;
