@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use super::words::{Args, no_item};
-use super::{BatchStep, CompileCx, Compiled, Cx, ExprText, Flow, Group, Infer, Op, Opt, Outcome, Reader, Step, StepDef};
+use super::{
+    BatchStep, CompileCx, Compiled, Cx, ExprText, Flow, Group, Infer, Op, Opt, Outcome, Reader,
+    Step, StepDef,
+};
 use crate::expr::{Code, Env, Uses};
 use crate::spec::Node;
 use crate::value::{Batch, Type};

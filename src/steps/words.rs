@@ -172,7 +172,12 @@ pub struct Args<'n> {
 impl<'n> Args<'n> {
     /// Sorts out which form was written; unknown options are said.
     pub fn of(node: &'n Node, def: &StepDef, reader: &mut Reader<'_>) -> Args<'n> {
-        let mut args = Args { step: def.name, at: reader.at, short: None, long: &[] };
+        let mut args = Args {
+            step: def.name,
+            at: reader.at,
+            short: None,
+            long: &[],
+        };
         match def.main {
             Some(main) if node.as_map().is_none() => args.short = Some((main, node)),
             _ if node.as_map().is_some() => {
@@ -181,8 +186,12 @@ impl<'n> Args<'n> {
             }
             _ => {
                 let names: Vec<&str> = def.options.iter().map(|o| o.name).collect();
-                let message =
-                    format!("`{}` needs a mapping of {}, not {}", def.name, names.join(", "), node.describe());
+                let message = format!(
+                    "`{}` needs a mapping of {}, not {}",
+                    def.name,
+                    names.join(", "),
+                    node.describe()
+                );
                 reader.error("E0105", node.at, message);
             }
         }
@@ -192,7 +201,11 @@ impl<'n> Args<'n> {
     pub fn get(&self, option: &str) -> Option<&'n Node> {
         match self.short {
             Some((main, node)) if main == option => Some(node),
-            _ => self.long.iter().find(|(key, _)| key.text == option).map(|(_, node)| node),
+            _ => self
+                .long
+                .iter()
+                .find(|(key, _)| key.text == option)
+                .map(|(_, node)| node),
         }
     }
 
@@ -201,7 +214,11 @@ impl<'n> Args<'n> {
         let found = self.get(option);
         // Where not even a mapping was written, that has been said.
         if found.is_none() && (self.short.is_some() || !self.long.is_empty()) {
-            reader.error("E0106", self.at, format!("`{}` needs `{option}`", self.step));
+            reader.error(
+                "E0106",
+                self.at,
+                format!("`{}` needs `{option}`", self.step),
+            );
         }
         found
     }
