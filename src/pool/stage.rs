@@ -395,14 +395,6 @@ impl Stage {
         }
     }
 
-    /// Rows that were given back and will not be begun.
-    pub(super) fn left(&self) -> usize {
-        std::mem::take(&mut self.intake.lock().returned)
-            .iter_mut()
-            .map(Batch::clear)
-            .sum()
-    }
-
     /// The source's progress.
     pub(super) fn progress(&self) -> Option<(u64, u64)> {
         self.intake

@@ -193,7 +193,6 @@ impl Worker {
         }
         match taken {
             Taken::Rows(batch) => {
-                self.taken += batch.len() as u64;
                 if let Some((done, total)) = self.stage.progress() {
                     let meter = self.stage.meter(&self.shared);
                     meter.done.store(done, Ordering::Relaxed);
@@ -202,6 +201,7 @@ impl Worker {
                 if self.stage.waits {
                     self.rest = Some(batch);
                 } else {
+                    self.taken += batch.len() as u64;
                     self.gathered = Some(Range {
                         ord: batch.ord,
                         span: batch.span,
@@ -221,6 +221,7 @@ impl Worker {
     /// A row that can wait is on its way; from now on it is not handed back.
     fn begin(&mut self, row: Batch) {
         self.stage.begun(row.len());
+        self.taken += row.len() as u64;
         match &mut self.gathered {
             Some(range) => range.span += row.span,
             None => {
@@ -262,7 +263,6 @@ impl Worker {
     /// The two rules: what is not begun goes back, and what is made is given out, before anybody waits.
     fn before_wait(&mut self, wait: Wait) -> Result<Turn, Failure> {
         if let Some(rest) = self.rest.take() {
-            self.taken -= rest.len() as u64;
             self.stage.give_back(rest);
         }
         let made = self
@@ -508,7 +508,6 @@ impl Worker {
             }
         }
         self.tail = None;
-        self.tally.ended[Outcome::Cut as usize] += self.stage.left() as u64;
         self.stage.close();
         self.report();
         let meter = self.stage.meter(&self.shared);
@@ -540,8 +539,10 @@ impl Worker {
     /// The run stops now: what this worker has in its hands is unfinished.
     fn abandon(&mut self) {
         let mut rows = self.head.abandon();
-        // Given back by somebody or not begun by us: taken from the input all the same.
-        rows += self.rest.take().map_or(0, |mut b| b.clear());
+        // What was not begun was not taken.
+        if let Some(mut rest) = self.rest.take() {
+            rest.clear();
+        }
         for mut range in self.gathered.take().into_iter().chain(self.deposit.take()) {
             rows += range.parts.iter_mut().map(Batch::clear).sum::<usize>();
         }
