@@ -10,11 +10,16 @@
 
 mod cx;
 mod filter;
+mod parse;
 mod table;
+mod template_text;
+#[cfg(test)]
+mod testing;
 mod words;
 
 pub use cx::{Cx, Faults, ItemError, ItemErrorKind, Outcome, Output, RunError, Tally};
 pub use table::{Group, Opt, Reader, STEPS, StepDef, find};
+pub use template_text::TemplateText;
 pub use words::{ExprText, Named};
 
 use std::fmt::Debug;
@@ -35,6 +40,13 @@ pub trait Step: Debug + Send + Sync {
     fn uses(&self, input: &Type, after: &Uses, env: &Env) -> Uses {
         let _ = (input, after, env);
         Uses::all(crate::expr::Use::Look)
+    }
+
+    /// The modifier `as`: the type that the step's result is to have. `true`: the step makes it itself;
+    /// `false`: what it makes is converted behind it.
+    fn target(&mut self, ty: &Type) -> bool {
+        let _ = ty;
+        false
     }
 
     /// What runs, for an input narrowed to what is used. Called only for a file without errors.

@@ -196,6 +196,20 @@ impl Batch {
         );
     }
 
+    /// The step has appended one whole row through [`Batch::parts_mut`], which comes from row `from` of `source`.
+    #[inline]
+    pub fn grew_from(&mut self, source: &Batch, from: usize) {
+        self.rows += 1;
+        assert_eq!(
+            self.cells.len(),
+            self.rows * self.shape.width(),
+            "BUG: a row of the wrong width"
+        );
+        if let Some(origin) = &mut self.origin {
+            origin.push(source.origin(from));
+        }
+    }
+
     /// From now on each row knows its place in this batch.
     pub fn keep_origins(&mut self) {
         self.origin = Some((0..u32::try_from(self.rows).unwrap_or(u32::MAX)).collect());

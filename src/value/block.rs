@@ -53,15 +53,18 @@ impl BlockPool {
         })
     }
 
-    /// An empty buffer, with the capacity of an earlier one where there is one.
-    pub fn get(&self, capacity: usize) -> Vec<u8> {
-        let old = self.free.lock().pop();
-        old.unwrap_or_else(|| Vec::with_capacity(capacity))
+    /// A buffer of at least `len` bytes. What stands in it is of no meaning: an earlier one comes back with its
+    /// contents, since clearing it again would cost as much as reading into it.
+    pub fn get(&self, len: usize) -> Vec<u8> {
+        let mut bytes = self.free.lock().pop().unwrap_or_default();
+        if bytes.len() < len {
+            bytes.resize(len, 0);
+        }
+        bytes
     }
 
     /// Takes a buffer back.
-    pub fn put(&self, mut bytes: Vec<u8>) {
-        bytes.clear();
+    pub fn put(&self, bytes: Vec<u8>) {
         let mut free = self.free.lock();
         if free.len() < self.keep && bytes.capacity() <= 4 << 20 {
             free.push(bytes);

@@ -1,0 +1,492 @@
+//! `parse: combined` and `parse: common`: the access log of Apache (`mod_log_config`) and nginx.
+//!
+//! `host ident user [time] "method target protocol" status bytes "referer" "agent"`. Quotes within quotes are
+//! written `\"`; texts are given out as they stand, with their escapes. The whole shape is checked in one pass;
+//! only the fields that are used become cells.
+
+use memchr::{memchr, memrchr};
+
+use super::{Format, Op, Parser, Slots};
+use crate::expr::Uses;
+use crate::value::{Cell, Type, convert};
+
+#[derive(Debug)]
+pub(super) struct Apache {
+    pub combined: bool,
+}
+
+const IP: usize = 0;
+const IDENT: usize = 1;
+const USER: usize = 2;
+const TIME: usize = 3;
+const METHOD: usize = 4;
+const PATH: usize = 5;
+const QUERY: usize = 6;
+const PROTOCOL: usize = 7;
+const STATUS: usize = 8;
+const BYTES: usize = 9;
+const REFERER: usize = 10;
+const AGENT: usize = 11;
+
+const NAMES: [&str; 12] = [
+    "ip", "ident", "user", "time", "method", "path", "query", "protocol", "status", "bytes", "referer", "agent",
+];
+
+fn type_of(field: usize) -> Type {
+    match field {
+        IDENT | USER | QUERY | REFERER | AGENT => Type::String.optional(),
+        TIME => Type::Timestamp,
+        STATUS | BYTES => Type::Int,
+        _ => Type::String,
+    }
+}
+
+impl Format for Apache {
+    fn makes(&self, _: Option<&Type>) -> Type {
+        let fields = if self.combined { 12 } else { 10 };
+        Type::record((0..fields).map(|i| (NAMES[i].into(), type_of(i))))
+    }
+
+    fn op(&self, _: &Type, out: &Type, _: &Uses, strict: bool) -> Op {
+        let used = |name: &str| out.as_record().is_some_and(|r| r.slot(name).is_some());
+        let parser = ApacheParser {
+            combined: self.combined,
+            wanted: NAMES.map(used),
+            strict,
+            last: ([0; TIME_LEN], Cell::Null),
+        };
+        super::op(parser, out)
+    }
+}
+
+#[derive(Clone)]
+struct ApacheParser {
+    combined: bool,
+    wanted: [bool; 12],
+    strict: bool,
+    /// The last time that was converted: a log has many lines of one second.
+    last: ([u8; TIME_LEN], Cell),
+}
+
+/// `10/Oct/2000:13:55:36 -0700`
+const TIME_LEN: usize = 26;
+
+/// A stretch of the line.
+type Part = (usize, usize);
+
+/// Where the fields of a line stand.
+struct Line {
+    ip: Part,
+    ident: Part,
+    user: Part,
+    time: usize,
+    method: Part,
+    path: Part,
+    query: Option<Part>,
+    protocol: Part,
+    status: i64,
+    bytes: i64,
+    referer: Part,
+    agent: Part,
+}
+
+impl Parser for ApacheParser {
+    fn parse(&mut self, text: &str, out: &mut Slots<'_>) -> Result<(), String> {
+        let bytes = text.as_bytes();
+        let line = cut(bytes, self.combined).map_err(|wrong| wrong.explain(self.combined, bytes))?;
+        let time = if self.wanted[TIME] || self.strict { self.time(bytes, line.time)? } else { Cell::Null };
+        let wanted = &self.wanted;
+        let put = |field: usize, (from, to): Part, out: &mut Slots<'_>| {
+            if wanted[field] {
+                out.text(text, from, to);
+            }
+        };
+        // `-` is how a missing value is written.
+        let put_or_null = |field: usize, part: Option<Part>, out: &mut Slots<'_>| {
+            if wanted[field] {
+                match part {
+                    Some((from, to)) if &bytes[from..to] != b"-" => out.text(text, from, to),
+                    _ => out.push(Cell::Null),
+                }
+            }
+        };
+        put(IP, line.ip, out);
+        put_or_null(IDENT, Some(line.ident), out);
+        put_or_null(USER, Some(line.user), out);
+        if wanted[TIME] {
+            out.push(time);
+        }
+        put(METHOD, line.method, out);
+        put(PATH, line.path, out);
+        if wanted[QUERY] {
+            match line.query {
+                Some((from, to)) => out.text(text, from, to),
+                None => out.push(Cell::Null),
+            }
+        }
+        put(PROTOCOL, line.protocol, out);
+        if wanted[STATUS] {
+            out.push(Cell::Int(line.status));
+        }
+        if wanted[BYTES] {
+            out.push(Cell::Int(line.bytes));
+        }
+        put_or_null(REFERER, Some(line.referer), out);
+        put_or_null(AGENT, Some(line.agent), out);
+        Ok(())
+    }
+}
+
+impl ApacheParser {
+    fn time(&mut self, line: &[u8], at: usize) -> Result<Cell, String> {
+        let text = &line[at..at + TIME_LEN];
+        if self.last.0 != text {
+            let Some(cell) = time(text) else {
+                return Err(Wrong::Time(at).explain(self.combined, line));
+            };
+            self.last.0.copy_from_slice(text);
+            self.last.1 = cell;
+        }
+        Ok(self.last.1.clone())
+    }
+}
+
+/// Why a line is not one of an access log; with the place where that shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wrong {
+    Empty,
+    Head,
+    Time(usize),
+    NoRequest(usize),
+    Unclosed(usize),
+    Request(usize, usize),
+    Status(usize),
+    Bytes(usize),
+    NoReferer,
+    Quote(usize),
+    Rest(usize),
+}
+
+impl Wrong {
+    fn explain(self, combined: bool, line: &[u8]) -> String {
+        let name = if combined { "combined" } else { "common" };
+        let shown = |from: usize, to: usize| {
+            let part = &line[from.min(line.len())..to.min(line.len())];
+            let mut text = String::from_utf8_lossy(part).escape_debug().take(60).collect::<String>();
+            if part.len() > 60 {
+                text.push_str("...");
+            }
+            text
+        };
+        let rest = |from: usize| shown(from, line.len());
+        let what = match self {
+            Wrong::Empty => "the line is empty".into(),
+            Wrong::Head => format!("it does not begin with host, ident, user and [time]: `{}`", rest(0)),
+            Wrong::Time(at) => {
+                format!("the time is not like 10/Oct/2000:13:55:36 +0000: `{}`", shown(at, at + TIME_LEN))
+            }
+            Wrong::NoRequest(at) => format!("after the time a quoted request should follow, not `{}`", rest(at)),
+            Wrong::Unclosed(at) => format!("a quote is not closed: `{}`", rest(at)),
+            Wrong::Request(from, to) if from == to || &line[from..to] == b"-" => "the request is empty".into(),
+            Wrong::Request(from, to) => {
+                format!("the request is not `METHOD target PROTOCOL`: `{}`", shown(from, to))
+            }
+            Wrong::Status(at) => format!("the status is not a number of three digits: `{}`", rest(at)),
+            Wrong::Bytes(at) => format!("the number of bytes is neither a number nor `-`: `{}`", rest(at)),
+            Wrong::NoReferer => {
+                return "not a line of the combined log format: it ends before the referer \
+                        (the format without referer and agent is `common`)"
+                    .into();
+            }
+            Wrong::Quote(at) => format!("a quoted text should follow, not `{}`", rest(at)),
+            Wrong::Rest(at) => format!("the line should end before `{}`", rest(at)),
+        };
+        format!("not a line of the {name} log format: {what}")
+    }
+}
+
+/// Finds the fields. The common cases are found by looking at fixed places, everything else by looking for it.
+fn cut(line: &[u8], combined: bool) -> Result<Line, Wrong> {
+    let (head, time, request) = match memchr(b'"', line) {
+        // `[`, the time, `] ` right before the first quote.
+        Some(quote)
+            if quote > TIME_LEN + 4
+                && line[quote - 2..quote] == *b"] "
+                && line[quote - TIME_LEN - 4..quote - TIME_LEN - 2] == *b" [" =>
+        {
+            (quote - TIME_LEN - 4, quote - TIME_LEN - 2, quote + 1)
+        }
+        _ => find_time(line)?,
+    };
+    let (ip, ident, user) = cut_head(&line[..head])?;
+    let request_end = closing(line, request)?;
+    let (method, target, protocol) =
+        cut_request(line, request, request_end).ok_or(Wrong::Request(request, request_end))?;
+    let (path, query) = match memchr(b'?', &line[target.0..target.1]) {
+        Some(at) => ((target.0, target.0 + at), Some((target.0 + at + 1, target.1))),
+        None => (target, None),
+    };
+    let (status, at) = status(line, request_end + 1)?;
+    let (bytes, end) = bytes(line, at)?;
+    let (referer, agent) = if combined {
+        if end == line.len() {
+            return Err(Wrong::NoReferer);
+        }
+        let referer = quoted(line, end)?;
+        let agent = quoted(line, referer.1 + 1)?;
+        if agent.1 + 1 != line.len() {
+            return Err(Wrong::Rest(agent.1 + 1));
+        }
+        (referer, agent)
+    } else if end == line.len() {
+        ((0, 0), (0, 0))
+    } else {
+        return Err(Wrong::Rest(end));
+    };
+    Ok(Line { ip, ident, user, time, method, path, query, protocol, status, bytes, referer, agent })
+}
+
+/// The ends of the head, the beginnings of time and request, where the first quote does not follow the time.
+fn find_time(line: &[u8]) -> Result<(usize, usize, usize), Wrong> {
+    if line.is_empty() {
+        return Err(Wrong::Empty);
+    }
+    let open = memchr::memmem::find(line, b" [").ok_or(Wrong::Head)?;
+    let time = open + 2;
+    let close = time + TIME_LEN;
+    if line.get(close) != Some(&b']') {
+        return Err(Wrong::Time(time));
+    }
+    if line.get(close + 1..close + 3) != Some(b" \"") {
+        return Err(Wrong::NoRequest(close + 1));
+    }
+    Ok((open, time, close + 3))
+}
+
+/// `host ident user`; only a user may have blanks in it.
+fn cut_head(head: &[u8]) -> Result<(Part, Part, Part), Wrong> {
+    let first = memchr(b' ', head).filter(|at| *at > 0).ok_or(Wrong::Head)?;
+    let rest = &head[first + 1..];
+    let second = match rest {
+        b"- -" => 1,
+        _ => memchr(b' ', rest).filter(|at| *at > 0 && at + 1 < rest.len()).ok_or(Wrong::Head)?,
+    };
+    let ident = first + 1;
+    Ok(((0, first), (ident, ident + second), (ident + second + 1, head.len())))
+}
+
+/// The place of the quote that closes what begins at `from`.
+fn closing(line: &[u8], from: usize) -> Result<usize, Wrong> {
+    let mut at = from;
+    loop {
+        let quote = at + memchr(b'"', &line[at..]).ok_or(Wrong::Unclosed(from))?;
+        let escapes = line[from..quote].iter().rev().take_while(|b| **b == b'\\').count();
+        if escapes.is_multiple_of(2) {
+            return Ok(quote);
+        }
+        at = quote + 1;
+    }
+}
+
+/// ` "text"` from `at`: the text.
+fn quoted(line: &[u8], at: usize) -> Result<Part, Wrong> {
+    if line.get(at..at + 2) != Some(b" \"") {
+        return Err(Wrong::Quote(at));
+    }
+    Ok((at + 2, closing(line, at + 2)?))
+}
+
+/// Method, target and protocol.
+fn cut_request(line: &[u8], from: usize, to: usize) -> Option<(Part, Part, Part)> {
+    let request = &line[from..to];
+    let first = memchr(b' ', request)?;
+    if first == 0 || !request[..first].iter().all(|b| b.is_ascii_alphabetic() || *b == b'-' || *b == b'_') {
+        return None;
+    }
+    let last = match request.len().checked_sub(9) {
+        Some(at) if request[at..at + 6] == *b" HTTP/" && request[at + 7] == b'.' => at,
+        _ => {
+            let last = memrchr(b' ', request)?;
+            let protocol = &request[last + 1..];
+            let name = memchr(b'/', protocol)?;
+            if name == 0 || !protocol[..name].iter().all(u8::is_ascii_alphanumeric) {
+                return None;
+            }
+            last
+        }
+    };
+    (last > first + 1).then_some(((from, from + first), (from + first + 1, from + last), (from + last + 1, to)))
+}
+
+/// ` 200` and the place after it.
+fn status(line: &[u8], at: usize) -> Result<(i64, usize), Wrong> {
+    match line.get(at..at + 5) {
+        Some([b' ', a @ b'0'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9', b' ']) => {
+            let value = i64::from(a - b'0') * 100 + i64::from(b - b'0') * 10 + i64::from(c - b'0');
+            Ok((value, at + 4))
+        }
+        _ => Err(Wrong::Status(at)),
+    }
+}
+
+/// ` 1234` or ` -` and the place after it.
+fn bytes(line: &[u8], at: usize) -> Result<(i64, usize), Wrong> {
+    let from = at + 1;
+    let rest = line.get(from..).unwrap_or_default();
+    let len = rest.iter().position(|b| *b == b' ').unwrap_or(rest.len());
+    let text = &rest[..len];
+    if text == b"-" {
+        return Ok((0, from + 1));
+    }
+    if text.is_empty() || !text.iter().all(u8::is_ascii_digit) {
+        return Err(Wrong::Bytes(at));
+    }
+    let value = std::str::from_utf8(text).ok().and_then(convert::int).ok_or(Wrong::Bytes(at))?;
+    Ok((value, from + len))
+}
+
+/// `10/Oct/2000:13:55:36 -0700`
+fn time(text: &[u8]) -> Option<Cell> {
+    const MONTHS: [&[u8; 3]; 12] =
+        [b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec"];
+    if text.len() != TIME_LEN || [2, 6, 11, 14, 17, 20].map(|i| text[i]) != *b"//::: " {
+        return None;
+    }
+    let number = |from: usize, to: usize| {
+        text[from..to].iter().try_fold(0_i16, |n, b| b.is_ascii_digit().then(|| n * 10 + i16::from(b - b'0')))
+    };
+    let small = |from: usize| number(from, from + 2).and_then(|n| i8::try_from(n).ok());
+    let month = MONTHS.iter().position(|m| **m == text[3..6])?;
+    let civil = jiff::civil::DateTime::new(
+        number(7, 11)?,
+        i8::try_from(month + 1).ok()?,
+        small(0)?,
+        small(12)?,
+        small(15)?,
+        // A leap second is the last of its minute.
+        small(18).map(|s| if s == 60 { 59 } else { s })?,
+        0,
+    )
+    .ok()?;
+    let (hours, minutes) = (i32::from(number(22, 24)?), i32::from(number(24, 26)?));
+    let seconds = (hours * 60 + minutes) * 60;
+    let offset = match text[21] {
+        b'+' => seconds,
+        b'-' => -seconds,
+        _ => return None,
+    };
+    let at = jiff::tz::Offset::from_seconds(offset).ok()?.to_timestamp(civil).ok()?;
+    Some(Cell::Time { secs: at.as_second(), nanos: 0 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::parse_as;
+    use super::*;
+    use proptest::prelude::*;
+
+    const LINE: &str = r#"10.0.0.1 - - [10/Oct/2000:13:55:36 -0700] "GET /a/b?c=d HTTP/1.1" 200 2326 "-" "Mozilla/5.0 (X11)""#;
+
+    fn parse(text: &str, combined: bool, fields: &[&str]) -> Result<String, String> {
+        let format = Apache { combined };
+        parse_as(&format, &Uses { fields: fields.iter().map(|f| ((*f).into(), crate::expr::Use::Look)).collect(), rest: None }, text)
+    }
+
+    #[test]
+    fn a_line_has_its_twelve_fields() {
+        let all = parse(LINE, true, &NAMES).unwrap();
+        assert_eq!(
+            all,
+            r#"{"ip":"10.0.0.1","ident":null,"user":null,"time":"2000-10-10T20:55:36Z","method":"GET","path":"/a/b","query":"c=d","protocol":"HTTP/1.1","status":200,"bytes":2326,"referer":null,"agent":"Mozilla/5.0 (X11)"}"#
+        );
+    }
+
+    #[test]
+    fn only_the_fields_that_are_used_become_cells() {
+        assert_eq!(parse(LINE, true, &["status", "path"]).unwrap(), r#"{"path":"/a/b","status":200}"#);
+        assert_eq!(parse(LINE, true, &[]).unwrap(), "{}");
+    }
+
+    #[test]
+    fn the_common_format_ends_after_the_bytes() {
+        let line = r#"::1 - frank [10/Oct/2000:13:55:36 +0000] "GET / HTTP/1.0" 304 -"#;
+        assert_eq!(parse(line, false, &["user", "bytes", "query"]).unwrap(), r#"{"user":"frank","query":null,"bytes":0}"#);
+        assert!(parse(line, true, &[]).unwrap_err().contains("`common`"));
+        assert!(parse(LINE, false, &[]).unwrap_err().contains("should end before"));
+    }
+
+    #[test]
+    fn unusual_lines_are_still_lines() {
+        for (line, fields, want) in [
+            (
+                r#"h - two words [10/Oct/2000:13:55:36 +0000] "GET / HTTP/2" 200 1 "" "a \"quoted\" agent\\""#,
+                &["user", "protocol", "referer", "agent"][..],
+                r#"{"user":"two words","protocol":"HTTP/2","referer":"","agent":"a \\\"quoted\\\" agent\\\\"}"#,
+            ),
+            (
+                r#"h "odd" u [10/Oct/2000:13:55:36 +0000] "M-SEARCH /a b c?d e RTSP/1.0" 200 1 "x" "-""#,
+                &["ident", "method", "path", "query", "protocol"][..],
+                r#"{"ident":"\"odd\"","method":"M-SEARCH","path":"/a b c","query":"d e","protocol":"RTSP/1.0"}"#,
+            ),
+        ] {
+            assert_eq!(parse(line, true, fields).unwrap(), want);
+        }
+    }
+
+    #[test]
+    fn what_is_no_request_is_an_error_that_says_so() {
+        let with = |request: &str| {
+            let line = format!(r#"h - - [10/Oct/2000:13:55:36 +0000] "{request}" 400 0 "-" "-""#);
+            parse(&line, true, &[]).unwrap_err()
+        };
+        assert!(with("-").ends_with("the request is empty"));
+        assert!(with("").ends_with("the request is empty"));
+        assert!(with(r"\x16\x03\x01\x02 \x01").contains(r"the request is not `METHOD target PROTOCOL`: `\\x16"));
+        assert!(with("GET /").contains("METHOD target PROTOCOL"));
+        assert!(with("GET  HTTP/1.1").contains("METHOD target PROTOCOL"));
+    }
+
+    #[test]
+    fn a_broken_line_says_what_is_missing() {
+        let wrong = |line: &str| parse(line, true, &[]).unwrap_err();
+        assert!(wrong("").ends_with("the line is empty"));
+        assert!(wrong("hello").contains("it does not begin with host"));
+        assert!(wrong("a b c [yesterday] \"").contains("the time is not like"));
+        assert!(wrong("a b c [10/Oct/2000:13:55:36 +0000] GET").contains("a quoted request should follow"));
+        assert!(wrong("a b c [10/Oct/2000:13:55:36 +0000] \"GET / HTTP/1.1").contains("not closed"));
+        let head = r#"a b c [10/Oct/2000:13:55:36 +0000] "GET / HTTP/1.1" "#;
+        assert!(wrong(&format!("{head}20 1")).contains("three digits"));
+        assert!(wrong(&format!("{head}200 x")).contains("neither a number nor"));
+        assert!(wrong(&format!("{head}200 99999999999999999999 \"\" \"\"")).contains("neither a number nor"));
+        assert!(wrong(&format!("{head}200 1 referer")).contains("a quoted text should follow"));
+        assert!(wrong(&format!("{head}200 1 \"-\" \"-\" 7")).contains("should end before ` 7`"));
+    }
+
+    #[test]
+    fn a_wrong_time_is_found_only_where_it_is_used() {
+        let line = LINE.replace("Oct", "Okt");
+        assert!(parse(&line, true, &["status"]).is_ok());
+        assert!(parse(&line, true, &["time"]).unwrap_err().contains("`10/Okt/2000:13:55:36 -0700`"));
+    }
+
+    proptest! {
+        #[test]
+        fn no_line_makes_the_parser_panic(cut in 0..LINE.len(), text in ".*", tail in 0..LINE.len()) {
+            let line = format!("{}{text}{}", &LINE[..cut], &LINE[tail..]);
+            let _ = parse(&line, true, &NAMES);
+            let _ = parse(&line, false, &NAMES);
+        }
+
+        #[test]
+        fn fields_come_back_as_they_were_written(
+            user in "[a-z]([a-z ]{0,5}[a-z])?", path in "/[!#-,./0-9:;=@A-Z\\[\\]a-z{|}~é]*", query in proptest::option::of("[!#-Z\\[\\]a-z]*"),
+            status in 100..999i64, bytes in 0..i64::MAX, agent in "[^\"\\\\-][^\"\\\\]*",
+        ) {
+            let target = query.as_ref().map_or(path.clone(), |q| format!("{path}?{q}"));
+            let line = format!(r#"h - {user} [10/Oct/2000:13:55:36 +0000] "PUT {target} HTTP/1.1" {status} {bytes} "r" "{agent}""#);
+            let read = parse(&line, true, &["user", "path", "query", "status", "bytes", "agent"]).unwrap();
+            let want = serde_json::json!({"user": user, "path": path, "query": query, "status": status, "bytes": bytes, "agent": agent});
+            prop_assert_eq!(read, want.to_string());
+        }
+    }
+}
