@@ -21,7 +21,10 @@ impl TemplateText {
     /// Reads a template; a YAML number or bool is one too.
     pub fn read(node: &Node, what: &str, reader: &mut Reader<'_>) -> Option<TemplateText> {
         let text = reader.template(node, what)?;
-        Some(TemplateText { text, checked: Arc::default() })
+        Some(TemplateText {
+            text,
+            checked: Arc::default(),
+        })
     }
 
     pub fn text(&self) -> &str {
@@ -39,7 +42,10 @@ impl TemplateText {
 
     /// The text, where there is no expression in it.
     pub fn constant(&self) -> Option<String> {
-        expr::check_template(self.text(), &Env::default()).ok()?.constant().map(str::to_owned)
+        expr::check_template(self.text(), &Env::default())
+            .ok()?
+            .constant()
+            .map(str::to_owned)
     }
 
     fn template(&self, item: Option<&Type>, env: &Env) -> Result<Template, Vec<Problem>> {
@@ -48,7 +54,10 @@ impl TemplateText {
         {
             return Ok(template.clone());
         }
-        let env = Env { item: item.cloned(), ..env.clone() };
+        let env = Env {
+            item: item.cloned(),
+            ..env.clone()
+        };
         let template = expr::check_template(self.text(), &env)?;
         *self.checked.lock() = Some((item.cloned(), template.clone()));
         Ok(template)
@@ -83,7 +92,8 @@ impl TemplateText {
 
     /// What it uses of an item of this type; everything where it was not right.
     pub fn uses(&self, item: &Type, env: &Env) -> Uses {
-        self.template(Some(item), env).map_or_else(|_| Uses::all(Use::Look), |t| t.uses().clone())
+        self.template(Some(item), env)
+            .map_or_else(|_| Uses::all(Use::Look), |t| t.uses().clone())
     }
 
     /// The code for rows of this (narrowed) type.
@@ -91,9 +101,14 @@ impl TemplateText {
     /// # Panics
     /// Where it was never right: only files without errors are compiled.
     pub fn compile(&self, item: Option<&Type>, cx: &CompileCx<'_>) -> TemplateCode {
-        let known = self.checked.lock().as_ref().map(|(_, template)| template.clone());
+        let known = self
+            .checked
+            .lock()
+            .as_ref()
+            .map(|(_, template)| template.clone());
         let template = known.unwrap_or_else(|| {
-            self.template(item, cx.env).unwrap_or_else(|p| panic!("BUG: compiled unchecked: {} {p:?}", self.text()))
+            self.template(item, cx.env)
+                .unwrap_or_else(|p| panic!("BUG: compiled unchecked: {} {p:?}", self.text()))
         });
         template.compile(item)
     }

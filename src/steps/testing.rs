@@ -43,7 +43,9 @@ impl Output for Streams {
     }
 
     fn log(&self, line: &str) {
-        self.err.lock().extend_from_slice(format!("{line}\n").as_bytes());
+        self.err
+            .lock()
+            .extend_from_slice(format!("{line}\n").as_bytes());
     }
 }
 
@@ -80,7 +82,9 @@ impl Bench {
 
     /// Runs both halves of a sink over batches, to its end.
     pub fn sink(&mut self, op: &Op, batches: Vec<Batch>) -> Result<Vec<Batch>, RunError> {
-        let Op::Sink(render, turn) = op else { panic!("{op:?} is no sink") };
+        let Op::Sink(render, turn) = op else {
+            panic!("{op:?} is no sink")
+        };
         let (mut render, mut turn) = (render(), turn());
         let mut passed = Vec::new();
         for batch in batches {
@@ -101,7 +105,11 @@ impl Bench {
     }
 
     /// Everything that a source has; waits (outside of the program) are sat out.
-    pub fn pull_all(&mut self, source: &mut dyn Source, want: usize) -> Result<Vec<Batch>, RunError> {
+    pub fn pull_all(
+        &mut self,
+        source: &mut dyn Source,
+        want: usize,
+    ) -> Result<Vec<Batch>, RunError> {
         let mut all = Vec::new();
         loop {
             match self.with(|cx| source.pull(want, cx)) {
@@ -116,16 +124,23 @@ impl Bench {
 
 /// Runs an op that looks at each row alone over one batch; what came out, and what failed.
 pub fn run_each(op: &Op, mut batch: Batch) -> (Batch, Vec<ItemError>) {
-    let Op::Each(make) = op else { panic!("{op:?} does not look at each row alone") };
+    let Op::Each(make) = op else {
+        panic!("{op:?} does not look at each row alone")
+    };
     batch.keep_origins();
     let mut bench = Bench::default();
     let out = bench.run(make().as_mut(), batch);
-    (out, bench.faults.0.into_iter().map(|(_, error)| error).collect())
+    (
+        out,
+        bench.faults.0.into_iter().map(|(_, error)| error).collect(),
+    )
 }
 
 /// An op's factory, run once.
 pub fn source(op: &Op) -> Box<dyn Source> {
-    let Op::Source(make) = op else { panic!("{op:?} is no source") };
+    let Op::Source(make) = op else {
+        panic!("{op:?} is no source")
+    };
     let make: &Arc<_> = make;
     make()
 }

@@ -29,7 +29,8 @@ const REFERER: usize = 10;
 const AGENT: usize = 11;
 
 const NAMES: [&str; 12] = [
-    "ip", "ident", "user", "time", "method", "path", "query", "protocol", "status", "bytes", "referer", "agent",
+    "ip", "ident", "user", "time", "method", "path", "query", "protocol", "status", "bytes",
+    "referer", "agent",
 ];
 
 fn type_of(field: usize) -> Type {
@@ -93,8 +94,13 @@ struct Line {
 impl Parser for ApacheParser {
     fn parse(&mut self, text: &str, out: &mut Slots<'_>) -> Result<(), String> {
         let bytes = text.as_bytes();
-        let line = cut(bytes, self.combined).map_err(|wrong| wrong.explain(self.combined, bytes))?;
-        let time = if self.wanted[TIME] || self.strict { self.time(bytes, line.time)? } else { Cell::Null };
+        let line =
+            cut(bytes, self.combined).map_err(|wrong| wrong.explain(self.combined, bytes))?;
+        let time = if self.wanted[TIME] || self.strict {
+            self.time(bytes, line.time)?
+        } else {
+            Cell::Null
+        };
         let wanted = &self.wanted;
         let put = |field: usize, (from, to): Part, out: &mut Slots<'_>| {
             if wanted[field] {
@@ -172,7 +178,10 @@ impl Wrong {
         let name = if combined { "combined" } else { "common" };
         let shown = |from: usize, to: usize| {
             let part = &line[from.min(line.len())..to.min(line.len())];
-            let mut text = String::from_utf8_lossy(part).escape_debug().take(60).collect::<String>();
+            let mut text = String::from_utf8_lossy(part)
+                .escape_debug()
+                .take(60)
+                .collect::<String>();
             if part.len() > 60 {
                 text.push_str("...");
             }
@@ -181,18 +190,37 @@ impl Wrong {
         let rest = |from: usize| shown(from, line.len());
         let what = match self {
             Wrong::Empty => "the line is empty".into(),
-            Wrong::Head => format!("it does not begin with host, ident, user and [time]: `{}`", rest(0)),
+            Wrong::Head => format!(
+                "it does not begin with host, ident, user and [time]: `{}`",
+                rest(0)
+            ),
             Wrong::Time(at) => {
-                format!("the time is not like 10/Oct/2000:13:55:36 +0000: `{}`", shown(at, at + TIME_LEN))
+                format!(
+                    "the time is not like 10/Oct/2000:13:55:36 +0000: `{}`",
+                    shown(at, at + TIME_LEN)
+                )
             }
-            Wrong::NoRequest(at) => format!("after the time a quoted request should follow, not `{}`", rest(at)),
+            Wrong::NoRequest(at) => format!(
+                "after the time a quoted request should follow, not `{}`",
+                rest(at)
+            ),
             Wrong::Unclosed(at) => format!("a quote is not closed: `{}`", rest(at)),
-            Wrong::Request(from, to) if from == to || &line[from..to] == b"-" => "the request is empty".into(),
-            Wrong::Request(from, to) => {
-                format!("the request is not `METHOD target PROTOCOL`: `{}`", shown(from, to))
+            Wrong::Request(from, to) if from == to || &line[from..to] == b"-" => {
+                "the request is empty".into()
             }
-            Wrong::Status(at) => format!("the status is not a number of three digits: `{}`", rest(at)),
-            Wrong::Bytes(at) => format!("the number of bytes is neither a number nor `-`: `{}`", rest(at)),
+            Wrong::Request(from, to) => {
+                format!(
+                    "the request is not `METHOD target PROTOCOL`: `{}`",
+                    shown(from, to)
+                )
+            }
+            Wrong::Status(at) => {
+                format!("the status is not a number of three digits: `{}`", rest(at))
+            }
+            Wrong::Bytes(at) => format!(
+                "the number of bytes is neither a number nor `-`: `{}`",
+                rest(at)
+            ),
             Wrong::NoReferer => {
                 return "not a line of the combined log format: it ends before the referer \
                         (the format without referer and agent is `common`)"
@@ -223,7 +251,10 @@ fn cut(line: &[u8], combined: bool) -> Result<Line, Wrong> {
     let (method, target, protocol) =
         cut_request(line, request, request_end).ok_or(Wrong::Request(request, request_end))?;
     let (path, query) = match memchr(b'?', &line[target.0..target.1]) {
-        Some(at) => ((target.0, target.0 + at), Some((target.0 + at + 1, target.1))),
+        Some(at) => (
+            (target.0, target.0 + at),
+            Some((target.0 + at + 1, target.1)),
+        ),
         None => (target, None),
     };
     let (status, at) = status(line, request_end + 1)?;
@@ -243,7 +274,20 @@ fn cut(line: &[u8], combined: bool) -> Result<Line, Wrong> {
     } else {
         return Err(Wrong::Rest(end));
     };
-    Ok(Line { ip, ident, user, time, method, path, query, protocol, status, bytes, referer, agent })
+    Ok(Line {
+        ip,
+        ident,
+        user,
+        time,
+        method,
+        path,
+        query,
+        protocol,
+        status,
+        bytes,
+        referer,
+        agent,
+    })
 }
 
 /// The ends of the head, the beginnings of time and request, where the first quote does not follow the time.
@@ -269,10 +313,16 @@ fn cut_head(head: &[u8]) -> Result<(Part, Part, Part), Wrong> {
     let rest = &head[first + 1..];
     let second = match rest {
         b"- -" => 1,
-        _ => memchr(b' ', rest).filter(|at| *at > 0 && at + 1 < rest.len()).ok_or(Wrong::Head)?,
+        _ => memchr(b' ', rest)
+            .filter(|at| *at > 0 && at + 1 < rest.len())
+            .ok_or(Wrong::Head)?,
     };
     let ident = first + 1;
-    Ok(((0, first), (ident, ident + second), (ident + second + 1, head.len())))
+    Ok((
+        (0, first),
+        (ident, ident + second),
+        (ident + second + 1, head.len()),
+    ))
 }
 
 /// The place of the quote that closes what begins at `from`.
@@ -280,7 +330,11 @@ fn closing(line: &[u8], from: usize) -> Result<usize, Wrong> {
     let mut at = from;
     loop {
         let quote = at + memchr(b'"', &line[at..]).ok_or(Wrong::Unclosed(from))?;
-        let escapes = line[from..quote].iter().rev().take_while(|b| **b == b'\\').count();
+        let escapes = line[from..quote]
+            .iter()
+            .rev()
+            .take_while(|b| **b == b'\\')
+            .count();
         if escapes.is_multiple_of(2) {
             return Ok(quote);
         }
@@ -300,7 +354,11 @@ fn quoted(line: &[u8], at: usize) -> Result<Part, Wrong> {
 fn cut_request(line: &[u8], from: usize, to: usize) -> Option<(Part, Part, Part)> {
     let request = &line[from..to];
     let first = memchr(b' ', request)?;
-    if first == 0 || !request[..first].iter().all(|b| b.is_ascii_alphabetic() || *b == b'-' || *b == b'_') {
+    if first == 0
+        || !request[..first]
+            .iter()
+            .all(|b| b.is_ascii_alphabetic() || *b == b'-' || *b == b'_')
+    {
         return None;
     }
     let last = match request.len().checked_sub(9) {
@@ -315,13 +373,25 @@ fn cut_request(line: &[u8], from: usize, to: usize) -> Option<(Part, Part, Part)
             last
         }
     };
-    (last > first + 1).then_some(((from, from + first), (from + first + 1, from + last), (from + last + 1, to)))
+    (last > first + 1).then_some((
+        (from, from + first),
+        (from + first + 1, from + last),
+        (from + last + 1, to),
+    ))
 }
 
 /// ` 200` and the place after it.
 fn status(line: &[u8], at: usize) -> Result<(i64, usize), Wrong> {
     match line.get(at..at + 5) {
-        Some([b' ', a @ b'0'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9', b' ']) => {
+        Some(
+            [
+                b' ',
+                a @ b'0'..=b'9',
+                b @ b'0'..=b'9',
+                c @ b'0'..=b'9',
+                b' ',
+            ],
+        ) => {
             let value = i64::from(a - b'0') * 100 + i64::from(b - b'0') * 10 + i64::from(c - b'0');
             Ok((value, at + 4))
         }
@@ -341,19 +411,26 @@ fn bytes(line: &[u8], at: usize) -> Result<(i64, usize), Wrong> {
     if text.is_empty() || !text.iter().all(u8::is_ascii_digit) {
         return Err(Wrong::Bytes(at));
     }
-    let value = std::str::from_utf8(text).ok().and_then(convert::int).ok_or(Wrong::Bytes(at))?;
+    let value = std::str::from_utf8(text)
+        .ok()
+        .and_then(convert::int)
+        .ok_or(Wrong::Bytes(at))?;
     Ok((value, from + len))
 }
 
 /// `10/Oct/2000:13:55:36 -0700`
 fn time(text: &[u8]) -> Option<Cell> {
-    const MONTHS: [&[u8; 3]; 12] =
-        [b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec"];
+    const MONTHS: [&[u8; 3]; 12] = [
+        b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov",
+        b"Dec",
+    ];
     if text.len() != TIME_LEN || [2, 6, 11, 14, 17, 20].map(|i| text[i]) != *b"//::: " {
         return None;
     }
     let number = |from: usize, to: usize| {
-        text[from..to].iter().try_fold(0_i16, |n, b| b.is_ascii_digit().then(|| n * 10 + i16::from(b - b'0')))
+        text[from..to].iter().try_fold(0_i16, |n, b| {
+            b.is_ascii_digit().then(|| n * 10 + i16::from(b - b'0'))
+        })
     };
     let small = |from: usize| number(from, from + 2).and_then(|n| i8::try_from(n).ok());
     let month = MONTHS.iter().position(|m| **m == text[3..6])?;
@@ -375,8 +452,14 @@ fn time(text: &[u8]) -> Option<Cell> {
         b'-' => -seconds,
         _ => return None,
     };
-    let at = jiff::tz::Offset::from_seconds(offset).ok()?.to_timestamp(civil).ok()?;
-    Some(Cell::Time { secs: at.as_second(), nanos: 0 })
+    let at = jiff::tz::Offset::from_seconds(offset)
+        .ok()?
+        .to_timestamp(civil)
+        .ok()?;
+    Some(Cell::Time {
+        secs: at.as_second(),
+        nanos: 0,
+    })
 }
 
 #[cfg(test)]
@@ -389,7 +472,17 @@ mod tests {
 
     fn parse(text: &str, combined: bool, fields: &[&str]) -> Result<String, String> {
         let format = Apache { combined };
-        parse_as(&format, &Uses { fields: fields.iter().map(|f| ((*f).into(), crate::expr::Use::Look)).collect(), rest: None }, text)
+        parse_as(
+            &format,
+            &Uses {
+                fields: fields
+                    .iter()
+                    .map(|f| ((*f).into(), crate::expr::Use::Look))
+                    .collect(),
+                rest: None,
+            },
+            text,
+        )
     }
 
     #[test]
@@ -403,16 +496,26 @@ mod tests {
 
     #[test]
     fn only_the_fields_that_are_used_become_cells() {
-        assert_eq!(parse(LINE, true, &["status", "path"]).unwrap(), r#"{"path":"/a/b","status":200}"#);
+        assert_eq!(
+            parse(LINE, true, &["status", "path"]).unwrap(),
+            r#"{"path":"/a/b","status":200}"#
+        );
         assert_eq!(parse(LINE, true, &[]).unwrap(), "{}");
     }
 
     #[test]
     fn the_common_format_ends_after_the_bytes() {
         let line = r#"::1 - frank [10/Oct/2000:13:55:36 +0000] "GET / HTTP/1.0" 304 -"#;
-        assert_eq!(parse(line, false, &["user", "bytes", "query"]).unwrap(), r#"{"user":"frank","query":null,"bytes":0}"#);
+        assert_eq!(
+            parse(line, false, &["user", "bytes", "query"]).unwrap(),
+            r#"{"user":"frank","query":null,"bytes":0}"#
+        );
         assert!(parse(line, true, &[]).unwrap_err().contains("`common`"));
-        assert!(parse(LINE, false, &[]).unwrap_err().contains("should end before"));
+        assert!(
+            parse(LINE, false, &[])
+                .unwrap_err()
+                .contains("should end before")
+        );
     }
 
     #[test]
@@ -441,7 +544,10 @@ mod tests {
         };
         assert!(with("-").ends_with("the request is empty"));
         assert!(with("").ends_with("the request is empty"));
-        assert!(with(r"\x16\x03\x01\x02 \x01").contains(r"the request is not `METHOD target PROTOCOL`: `\\x16"));
+        assert!(
+            with(r"\x16\x03\x01\x02 \x01")
+                .contains(r"the request is not `METHOD target PROTOCOL`: `\\x16")
+        );
         assert!(with("GET /").contains("METHOD target PROTOCOL"));
         assert!(with("GET  HTTP/1.1").contains("METHOD target PROTOCOL"));
     }
@@ -452,12 +558,20 @@ mod tests {
         assert!(wrong("").ends_with("the line is empty"));
         assert!(wrong("hello").contains("it does not begin with host"));
         assert!(wrong("a b c [yesterday] \"").contains("the time is not like"));
-        assert!(wrong("a b c [10/Oct/2000:13:55:36 +0000] GET").contains("a quoted request should follow"));
-        assert!(wrong("a b c [10/Oct/2000:13:55:36 +0000] \"GET / HTTP/1.1").contains("not closed"));
+        assert!(
+            wrong("a b c [10/Oct/2000:13:55:36 +0000] GET")
+                .contains("a quoted request should follow")
+        );
+        assert!(
+            wrong("a b c [10/Oct/2000:13:55:36 +0000] \"GET / HTTP/1.1").contains("not closed")
+        );
         let head = r#"a b c [10/Oct/2000:13:55:36 +0000] "GET / HTTP/1.1" "#;
         assert!(wrong(&format!("{head}20 1")).contains("three digits"));
         assert!(wrong(&format!("{head}200 x")).contains("neither a number nor"));
-        assert!(wrong(&format!("{head}200 99999999999999999999 \"\" \"\"")).contains("neither a number nor"));
+        assert!(
+            wrong(&format!("{head}200 99999999999999999999 \"\" \"\""))
+                .contains("neither a number nor")
+        );
         assert!(wrong(&format!("{head}200 1 referer")).contains("a quoted text should follow"));
         assert!(wrong(&format!("{head}200 1 \"-\" \"-\" 7")).contains("should end before ` 7`"));
     }
@@ -466,7 +580,11 @@ mod tests {
     fn a_wrong_time_is_found_only_where_it_is_used() {
         let line = LINE.replace("Oct", "Okt");
         assert!(parse(&line, true, &["status"]).is_ok());
-        assert!(parse(&line, true, &["time"]).unwrap_err().contains("`10/Okt/2000:13:55:36 -0700`"));
+        assert!(
+            parse(&line, true, &["time"])
+                .unwrap_err()
+                .contains("`10/Okt/2000:13:55:36 -0700`")
+        );
     }
 
     proptest! {

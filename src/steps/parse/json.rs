@@ -17,7 +17,11 @@ impl Format for Json {
     }
 
     fn op(&self, full: &Type, out: &Type, after: &Uses, strict: bool) -> Op {
-        let wanted = if strict { Wanted::all(Want::Look) } else { wanted(after) };
+        let wanted = if strict {
+            Wanted::all(Want::Look)
+        } else {
+            wanted(after)
+        };
         super::op(JsonParser(JsonReader::new(full, out, wanted)), out)
     }
 }
@@ -33,7 +37,11 @@ fn want(how: Option<Use>) -> Want {
 /// What the reader is to make of each field.
 pub(in crate::steps) fn wanted(uses: &Uses) -> Wanted {
     Wanted {
-        fields: uses.fields.keys().map(|name| (name.clone(), want(uses.of(name)))).collect(),
+        fields: uses
+            .fields
+            .keys()
+            .map(|name| (name.clone(), want(uses.of(name))))
+            .collect(),
         rest: want(uses.rest),
     }
 }

@@ -11,7 +11,8 @@ use std::sync::Arc;
 
 use super::words::{a, no_item};
 use super::{
-    BatchStep, CompileCx, Compiled, Cx, Flow, Group, Infer, ItemError, Op, Opt, Reader, Step, StepDef,
+    BatchStep, CompileCx, Compiled, Cx, Flow, Group, Infer, ItemError, Op, Opt, Reader, Step,
+    StepDef,
 };
 use crate::diagnostic::Diagnostic;
 use crate::expr::{Env, Use, Uses};
@@ -103,7 +104,10 @@ struct Parse {
 
 fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Box<dyn Step>> {
     if let Some(map) = node.as_map() {
-        let known: Vec<&str> = ["format", "strict"].into_iter().chain(FORMATS.iter().map(|f| f.0)).collect();
+        let known: Vec<&str> = ["format", "strict"]
+            .into_iter()
+            .chain(FORMATS.iter().map(|f| f.0))
+            .collect();
         if let Some((key, _)) = map.iter().find(|(k, _)| LATER.contains(&k.text.as_str())) {
             return not_yet(key, reader);
         }
@@ -116,11 +120,16 @@ fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Box<dyn Step>> {
         let [(key, value)] = named.as_slice() else {
             let message = match named.as_slice() {
                 [] => "`parse` does not say what to read".to_owned(),
-                [_, second, ..] => format!("`parse` reads one format, and `{}` is a second one", second.0.text),
+                [_, second, ..] => format!(
+                    "`parse` reads one format, and `{}` is a second one",
+                    second.0.text
+                ),
                 [_] => unreachable!("BUG: one format is handled above"),
             };
             let at = named.get(1).map_or(node.at, |(k, _)| k.at);
-            reader.diagnostics.push(Diagnostic::new("E0106", at, message).help(formats()));
+            reader
+                .diagnostics
+                .push(Diagnostic::new("E0106", at, message).help(formats()));
             return None;
         };
         if key.text == "format" {
@@ -133,12 +142,19 @@ fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Box<dyn Step>> {
 
 fn named_format(node: &Node, strict: bool, reader: &mut Reader<'_>) -> Option<Box<dyn Step>> {
     let text = reader.text(node, "`parse`")?;
-    let key = Key { text: text.to_owned(), at: node.at };
+    let key = Key {
+        text: text.to_owned(),
+        at: node.at,
+    };
     if LATER.contains(&text) {
         return not_yet(&key, reader);
     }
     if !FORMATS.iter().any(|(name, _)| *name == text) {
-        let mut d = Diagnostic::new("E0105", node.at, format!("`parse` knows no format `{text}`"));
+        let mut d = Diagnostic::new(
+            "E0105",
+            node.at,
+            format!("`parse` knows no format `{text}`"),
+        );
         d = match crate::diagnostic::nearest(text, FORMATS.iter().map(|f| f.0)) {
             Some(near) => d.help(format!("did you mean `{near}`?")),
             None => d.help(formats()),
@@ -155,14 +171,24 @@ fn formats() -> String {
 }
 
 fn not_yet(key: &Key, reader: &mut Reader<'_>) -> Option<Box<dyn Step>> {
-    let message = format!("`parse: {}` is part of the language, but not built yet", key.text);
+    let message = format!(
+        "`parse: {}` is part of the language, but not built yet",
+        key.text
+    );
     reader.error("E0104", key.at, message);
     None
 }
 
 /// `{combined: {strict: true}}`, `{regex: '...'}`.
-fn with_options(key: &Key, value: &Node, strict: bool, reader: &mut Reader<'_>) -> Option<Box<dyn Step>> {
-    let Some((_, known)) = FORMATS.iter().find(|(name, _)| *name == key.text) else { return None };
+fn with_options(
+    key: &Key,
+    value: &Node,
+    strict: bool,
+    reader: &mut Reader<'_>,
+) -> Option<Box<dyn Step>> {
+    let Some((_, known)) = FORMATS.iter().find(|(name, _)| *name == key.text) else {
+        return None;
+    };
     if value.as_map().is_some() {
         let strict = match value.get("strict") {
             Some(node) => reader.flag(node, "`strict`")?,
@@ -183,7 +209,10 @@ fn build(
 ) -> Option<Box<dyn Step>> {
     let name = FORMATS.iter().find(|(name, _)| *name == key.text)?.0;
     if let (Some(node), true) = (main, name != "regex") {
-        let message = format!("the options of `{name}` must be a mapping, not {}", node.describe());
+        let message = format!(
+            "the options of `{name}` must be a mapping, not {}",
+            node.describe()
+        );
         reader.error("E0105", node.at, message);
         return None;
     }
@@ -191,9 +220,18 @@ fn build(
         "json" => Box::new(json::Json),
         "combined" => Box::new(apache::Apache { combined: true }),
         "common" => Box::new(apache::Apache { combined: false }),
-        _ => Box::new(regex::Pattern::read(key.at, main.or_else(|| options?.get("pattern")), reader)?),
+        _ => Box::new(regex::Pattern::read(
+            key.at,
+            main.or_else(|| options?.get("pattern")),
+            reader,
+        )?),
     };
-    Some(Box::new(Parse { name, format, strict, target: None }))
+    Some(Box::new(Parse {
+        name,
+        format,
+        strict,
+        target: None,
+    }))
 }
 
 impl Parse {
@@ -208,9 +246,17 @@ impl Step for Parse {
             None => cx.diagnostics.push(no_item("parse", cx.at)),
             Some(ty) if matches!(ty.required(), Type::String | Type::Any) => {}
             Some(ty) => {
-                let d = Diagnostic::new("E0304", cx.at, format!("`parse` reads text, but the item is {}", a(ty)));
+                let d = Diagnostic::new(
+                    "E0304",
+                    cx.at,
+                    format!("`parse` reads text, but the item is {}", a(ty)),
+                );
                 let help = match ty.required() {
-                    Type::Record(record) => match record.fields.iter().find(|f| *f.ty.required() == Type::String) {
+                    Type::Record(record) => match record
+                        .fields
+                        .iter()
+                        .find(|f| *f.ty.required() == Type::String)
+                    {
                         Some(field) => format!("say which field holds it: `in: {}`", field.name),
                         None => "make a text of it first, with `map`".into(),
                     },
@@ -282,7 +328,12 @@ impl Slots<'_> {
 /// The op that runs a parser.
 fn op(parser: impl Parser, out: &Type) -> Op {
     let shape = Shape::of(out);
-    Op::Each(Arc::new(move || Box::new(ParseStep { parser: parser.clone(), shape: shape.clone() })))
+    Op::Each(Arc::new(move || {
+        Box::new(ParseStep {
+            parser: parser.clone(),
+            shape: shape.clone(),
+        })
+    }))
 }
 
 struct ParseStep<P> {
@@ -300,10 +351,21 @@ impl<P: Parser> BatchStep for ParseStep<P> {
                 cx.fail(batch.origin(i), row, not_text(cell, batch.blocks()));
                 continue;
             };
-            let span = if let Cell::Text(span) = cell { Some(*span) } else { None };
+            let span = if let Cell::Text(span) = cell {
+                Some(*span)
+            } else {
+                None
+            };
             let (cells, blocks) = out.parts_mut();
             let before = cells.len();
-            match self.parser.parse(text, &mut Slots { cells, blocks, span }) {
+            match self.parser.parse(
+                text,
+                &mut Slots {
+                    cells,
+                    blocks,
+                    span,
+                },
+            ) {
                 Ok(()) => out.grew_from(&batch, i),
                 Err(message) => {
                     cells.truncate(before);
@@ -321,7 +383,10 @@ fn not_text(cell: &Cell, blocks: &Blocks) -> ItemError {
     cell.write_text(blocks, &mut found);
     found.truncate(60);
     let found = String::from_utf8_lossy(&found).into_owned();
-    ItemError::new(super::ItemErrorKind::Type, format!("`parse` reads text, but the item is {found}"))
+    ItemError::new(
+        super::ItemErrorKind::Type,
+        format!("`parse` reads text, but the item is {found}"),
+    )
 }
 
 #[cfg(test)]
@@ -331,7 +396,11 @@ mod tests {
     use crate::value::JsonRows;
 
     /// What a format makes of one text, written as JSON, or what it says is wrong.
-    pub(super) fn parse_as(format: &dyn Format, after: &Uses, text: &str) -> Result<String, String> {
+    pub(super) fn parse_as(
+        format: &dyn Format,
+        after: &Uses,
+        text: &str,
+    ) -> Result<String, String> {
         let full = format.makes(None);
         let out = after.narrow(&full);
         let mut blocks = Blocks::new();

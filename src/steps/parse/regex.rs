@@ -21,19 +21,31 @@ impl Pattern {
     pub(super) fn read(at: At, node: Option<&Node>, reader: &mut Reader<'_>) -> Option<Pattern> {
         let Some(node) = node else {
             let d = Diagnostic::new("E0106", at, "`regex` needs a regular expression");
-            reader.diagnostics.push(d.help("write it as `parse: {regex: '(?P<code>[0-9]+)'}`"));
+            reader
+                .diagnostics
+                .push(d.help("write it as `parse: {regex: '(?P<code>[0-9]+)'}`"));
             return None;
         };
         let text = reader.text(node, "`regex`")?;
         match Pattern::new(text) {
             Ok(pattern) if pattern.groups.is_empty() => {
-                let d = Diagnostic::new("E0105", node.at, "the regular expression has no named groups");
-                reader.diagnostics.push(d.help("each `(?P<name>...)` becomes a field"));
+                let d = Diagnostic::new(
+                    "E0105",
+                    node.at,
+                    "the regular expression has no named groups",
+                );
+                reader
+                    .diagnostics
+                    .push(d.help("each `(?P<name>...)` becomes a field"));
                 None
             }
             Ok(pattern) => Some(pattern),
             Err(message) => {
-                reader.error("E0105", node.at, format!("not a regular expression: {message}"));
+                reader.error(
+                    "E0105",
+                    node.at,
+                    format!("not a regular expression: {message}"),
+                );
                 None
             }
         }
@@ -79,15 +91,30 @@ fn mark_always(hir: &Hir, always: &mut [bool]) {
 
 impl Format for Pattern {
     fn makes(&self, _: Option<&Type>) -> Type {
-        let ty = |optional: bool| if optional { Type::String.optional() } else { Type::String };
-        Type::record(self.groups.iter().map(|(name, _, optional)| (name.clone(), ty(*optional))))
+        let ty = |optional: bool| {
+            if optional {
+                Type::String.optional()
+            } else {
+                Type::String
+            }
+        };
+        Type::record(
+            self.groups
+                .iter()
+                .map(|(name, _, optional)| (name.clone(), ty(*optional))),
+        )
     }
 
     fn op(&self, _: &Type, out: &Type, _: &Uses, _: bool) -> Op {
         let used = |name: &Name| out.as_record().is_some_and(|r| r.slot(name).is_some());
         let parser = RegexParser {
             found: self.regex.capture_locations(),
-            groups: self.groups.iter().filter(|(name, ..)| used(name)).map(|(_, i, _)| *i).collect(),
+            groups: self
+                .groups
+                .iter()
+                .filter(|(name, ..)| used(name))
+                .map(|(_, i, _)| *i)
+                .collect(),
             regex: self.regex.clone(),
         };
         super::op(parser, out)
@@ -135,14 +162,23 @@ mod tests {
     fn named_groups_become_fields() {
         let read = parse(r"^(?P<host>\w+)(:(?<port>\d+))? (\w+)", "h:80 x").unwrap();
         assert_eq!(read, r#"{"host":"h","port":"80"}"#);
-        assert_eq!(parse(r"(?P<host>\w+)(:(?<port>\d+))? x", "h x").unwrap(), r#"{"host":"h","port":null}"#);
-        assert_eq!(parse("(?P<a>x)", "y").unwrap_err(), "the text does not match the regular expression");
+        assert_eq!(
+            parse(r"(?P<host>\w+)(:(?<port>\d+))? x", "h x").unwrap(),
+            r#"{"host":"h","port":null}"#
+        );
+        assert_eq!(
+            parse("(?P<a>x)", "y").unwrap_err(),
+            "the text does not match the regular expression"
+        );
     }
 
     #[test]
     fn a_group_that_may_be_left_out_is_optional() {
         let types = |pattern: &str| Pattern::new(pattern).unwrap().makes(None).to_string();
-        assert_eq!(types("(?P<a>x)(?P<b>y)?(?P<c>z)+"), "{a: string, b: string?, c: string}");
+        assert_eq!(
+            types("(?P<a>x)(?P<b>y)?(?P<c>z)+"),
+            "{a: string, b: string?, c: string}"
+        );
         assert_eq!(types("(?P<a>x)|(?P<b>y)"), "{a: string?, b: string?}");
         assert_eq!(types("((?P<a>x)(?P<b>y)){0,2}"), "{a: string?, b: string?}");
         assert_eq!(types("(?P<a>(?P<b>y)*)"), "{a: string, b: string?}");
