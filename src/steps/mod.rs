@@ -8,16 +8,20 @@
 //! Pitfalls: a step must settle every row it does not hand on ([`Cx::settle`], [`Cx::fail`]) and announce every
 //! row that it makes beyond those it got ([`Cx::made`]); the worker loop adds up.
 
+mod convert;
 mod cx;
 mod filter;
 mod parse;
+mod notation;
 mod table;
 mod template_text;
 #[cfg(test)]
 mod testing;
 mod words;
 
+pub use convert::convert;
 pub use cx::{Cx, Faults, ItemError, ItemErrorKind, Outcome, Output, RunError, Tally};
+pub use notation::{built_in, names_in, read_type};
 pub use table::{Group, Opt, Reader, STEPS, StepDef, find};
 pub use template_text::TemplateText;
 pub use words::{ExprText, Named};
@@ -93,6 +97,9 @@ pub struct Infer<'a> {
 /// Where a type's name is looked up.
 pub trait Types: Debug {
     fn named(&self, name: &str) -> Option<Type>;
+
+    /// The names that there are, for "did you mean".
+    fn names(&self) -> Vec<&str>;
 }
 
 /// What a step's compilation sees.

@@ -117,6 +117,15 @@ impl Batch {
         self.shape.ty()
     }
 
+    /// The same rows under another shape of the same width (`int` where `int?` is wanted).
+    ///
+    /// # Panics
+    /// Where the widths differ.
+    pub fn reshape(&mut self, shape: Arc<Shape>) {
+        assert_eq!(self.shape.width(), shape.width(), "BUG: a shape of another width");
+        self.shape = shape;
+    }
+
     /// Rows, which is items.
     pub fn len(&self) -> usize {
         self.rows

@@ -66,6 +66,13 @@ impl RecordType {
         self.fields.iter().position(|f| &*f.name == name)
     }
 
+    /// Have both the same fields (in whatever order), and both a rest or neither?
+    fn same_names(&self, other: &RecordType) -> bool {
+        self.rest.is_some() == other.rest.is_some()
+            && self.fields.len() == other.fields.len()
+            && self.fields.iter().all(|f| other.slot(&f.name).is_some())
+    }
+
     /// The type of a field: the declared one, or the rest's.
     pub fn field(&self, name: &str) -> Option<&Type> {
         self.slot(name)
@@ -139,7 +146,8 @@ impl Type {
         }
     }
 
-    /// The narrowest type that accepts both.
+    /// The narrowest type that accepts both. Records whose fields have other names join to `any` and not to a
+    /// record of optional fields, so that an item never grows a `null` that its writer did not give it.
     #[must_use]
     pub fn join(&self, other: &Type) -> Type {
         match (self, other) {
@@ -147,6 +155,17 @@ impl Type {
             (Type::Null, t) | (t, Type::Null) => t.clone().optional(),
             (Type::Optional(a), b) | (b, Type::Optional(a)) => a.join(b.required()).optional(),
             (Type::List(a), Type::List(b)) => Type::list(a.join(b)),
+            (Type::Record(a), Type::Record(b)) if a.same_names(b) => Type::Record(Arc::new(RecordType {
+                fields: a
+                    .fields
+                    .iter()
+                    .map(|f| {
+                        let ty = b.field(&f.name).map_or(Type::Any, |t| f.ty.join(t));
+                        Field { name: f.name.clone(), ty }
+                    })
+                    .collect(),
+                rest: a.rest.as_ref().zip(b.rest.as_ref()).map(|(x, y)| x.join(y)),
+            })),
             _ => Type::Any,
         }
     }
