@@ -1,6 +1,7 @@
 #![doc = "millstream: a declarative pipeline orchestrator. See ARCHITECTURE.md for the map."]
 
 pub mod channel;
+pub mod check;
 pub mod diagnostic;
 pub mod engine;
 pub mod expr;

@@ -4,7 +4,7 @@
 
 mod graph;
 
-pub use graph::Graph;
+pub use graph::{Graph, components};
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -56,7 +56,7 @@ pub struct Stage {
     /// Empty: the first step is a source.
     pub inputs: Vec<ConnId>,
     /// Every one of these gets every item.
-    pub outputs: Vec<ConnId>,
+    pub outputs: Vec<Output>,
     pub executor: Executor,
     pub program: Program,
     pub ordered: Ordered,
@@ -64,6 +64,15 @@ pub struct Stage {
     /// The type that enters (of the source's items where there is no input), and the one that leaves.
     pub takes: Type,
     pub gives: Type,
+}
+
+/// One way out of a stage.
+#[derive(Clone, Debug)]
+pub struct Output {
+    pub conn: ConnId,
+    /// Brings what leaves the last step into the connection's shape, where it is another (an `Op::Each` that
+    /// cannot fail and keeps every row).
+    pub convert: Option<Op>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,0 +1,172 @@
+//! Which type flows where: types forwards through steps and connections, needs backwards.
+
+use super::Room;
+use super::stages::Stages;
+use super::types::difference;
+use super::wiring::Wiring;
+use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::expr::{Env, Use, Uses};
+use crate::steps::{Infer, read_type};
+use crate::value::Type;
+
+/// The types before anything is narrowed.
+#[derive(Debug)]
+pub(super) struct Flow {
+    pub stages: Vec<StageFlow>,
+    /// What each connection carries: as declared, or the join of what its writers give.
+    pub conns: Vec<Type>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(super) struct StageFlow {
+    /// What goes into each step (`None`: it is the source), and what leaves the last.
+    pub before: Vec<Option<Type>>,
+}
+
+impl StageFlow {
+    pub fn gives(&self) -> Type {
+        self.before.last().cloned().flatten().unwrap_or(Type::Any)
+    }
+}
+
+/// The environment of an expression that looks at items of this type.
+pub(super) fn env_for(room: &Room<'_>, item: Option<&Type>) -> Env {
+    Env { item: item.cloned(), ..room.env.clone() }
+}
+
+/// Finds all types, and says where they do not fit.
+pub(super) fn infer(room: &Room<'_>, wiring: &Wiring<'_>, stages: &Stages<'_>, out: &mut Diagnostics) -> Flow {
+    let declared: Vec<Option<Type>> = wiring
+        .conns
+        .iter()
+        .map(|c| c.declared.and_then(|d| d.of.as_ref()).map(|of| read_type(of, &room.types, out)))
+        .collect();
+    let mut flow = Flow {
+        stages: vec![StageFlow::default(); stages.list.len()],
+        conns: declared.iter().map(|d| d.clone().unwrap_or(Type::Any)).collect(),
+    };
+    let mut known: Vec<bool> = declared.iter().map(Option::is_some).collect();
+    for &number in &wiring.order {
+        let inputs = &wiring.stages[number].inputs;
+        for &conn in inputs {
+            if !std::mem::replace(&mut known[conn], true) {
+                flow.conns[conn] = joined(wiring, &flow, conn);
+            }
+        }
+        let takes = inputs.iter().map(|c| flow.conns[*c].clone()).reduce(|a, b| a.join(&b));
+        let has_from = !room.file.stages[number].from.is_empty();
+        flow.stages[number] = through(room, stages, number, takes.or(has_from.then_some(Type::Any)), out);
+    }
+    for (conn, known) in known.iter().enumerate() {
+        if !known {
+            flow.conns[conn] = joined(wiring, &flow, conn);
+        }
+    }
+    for (number, declared) in declared.iter().enumerate() {
+        if declared.is_some() || wiring.conns[number].is_feedback() {
+            fits(room, wiring, &flow, number, out);
+        }
+    }
+    flow
+}
+
+/// The narrowest type for what the writers give (those that are known yet).
+fn joined(wiring: &Wiring<'_>, flow: &Flow, conn: usize) -> Type {
+    let writers = wiring.conns[conn].writers.iter().map(|w| &flow.stages[w.stage]);
+    let given = writers.filter(|f| !f.before.is_empty()).map(StageFlow::gives);
+    given.reduce(|a, b| a.join(&b)).unwrap_or(Type::Any)
+}
+
+/// Types forwards through one stage.
+fn through(
+    room: &Room<'_>,
+    stages: &Stages<'_>,
+    number: usize,
+    takes: Option<Type>,
+    out: &mut Diagnostics,
+) -> StageFlow {
+    let mut before = vec![takes];
+    for read in &stages.list[number].steps {
+        let input = before.last().cloned().flatten();
+        let gives = match &read.known {
+            Some((_, step)) => {
+                let env = env_for(room, input.as_ref());
+                let mut cx = Infer {
+                    env: &env,
+                    types: &room.types,
+                    diagnostics: out,
+                    at: read.node.at,
+                    folder: &room.file.folder,
+                };
+                step.infer(input.as_ref(), &mut cx)
+            }
+            None => Type::Any,
+        };
+        before.push(Some(gives));
+    }
+    StageFlow { before }
+}
+
+/// Does the connection's type take what each of its writers gives?
+fn fits(room: &Room<'_>, wiring: &Wiring<'_>, flow: &Flow, number: usize, out: &mut Diagnostics) {
+    let conn = &wiring.conns[number];
+    let want = &flow.conns[number];
+    for end in &conn.writers {
+        let got = flow.stages[end.stage].gives();
+        if want.accepts(&got) {
+            continue;
+        }
+        let name = &room.file.stages[end.stage].name.text;
+        let message = format!("stage `{name}` gives {got}, and {} takes {want}", conn.describe());
+        let mut d = Diagnostic::new("E0304", end.at, message).label(difference(want, &got));
+        if let Some(of) = conn.declared.and_then(|d| d.of.as_ref()) {
+            d = d.also(of.at, "declared here");
+        } else {
+            d = d.help("declare the queue's type with `of`, since a loop goes through it");
+        }
+        out.push(d.help(if got == Type::Any {
+            "check the items where they become known: `as:` beside a step says what it gives"
+        } else {
+            "change `of`, or what the stage's last steps make"
+        }));
+    }
+}
+
+/// What of the items each stage uses and each connection must carry.
+#[derive(Debug)]
+pub(super) struct Needs {
+    /// For each stage: what is used after each step; as long as [`StageFlow::before`].
+    pub stages: Vec<Vec<Uses>>,
+    pub conns: Vec<Uses>,
+}
+
+/// Needs backwards: readers before writers. Only for a file without mistakes.
+pub(super) fn needs(room: &Room<'_>, wiring: &Wiring<'_>, stages: &Stages<'_>, flow: &Flow) -> Needs {
+    let mut needs = Needs {
+        stages: vec![Vec::new(); stages.list.len()],
+        // What comes back through a feedback queue was read before it is written.
+        conns: wiring.conns.iter().map(|c| if c.is_feedback() { Uses::all(Use::Look) } else { Uses::nothing() }).collect(),
+    };
+    for &number in wiring.order.iter().rev() {
+        let mut after = Uses::nothing();
+        for &conn in &wiring.stages[number].outputs {
+            after.merge(&needs.conns[conn]);
+        }
+        let before = &flow.stages[number].before;
+        let mut uses = vec![after];
+        for (i, read) in stages.list[number].steps.iter().enumerate().rev() {
+            let after = &uses[uses.len() - 1];
+            let used = match (&read.known, &before[i]) {
+                (Some((_, step)), Some(input)) => step.uses(input, after, &env_for(room, Some(input))),
+                _ => Uses::nothing(),
+            };
+            uses.push(used);
+        }
+        uses.reverse();
+        for &conn in &wiring.stages[number].inputs {
+            needs.conns[conn].merge(&uses[0]);
+        }
+        needs.stages[number] = uses;
+    }
+    needs
+}

@@ -1,0 +1,100 @@
+//! WRITTEN → MEANT: a file becomes a [`Plan`], or every diagnostic at once.
+//!
+//! One file per family of rules; [`check`] calls them in the order in which each can rely on the one before:
+//! names, wiring, reading steps, types forwards, needs backwards, compiling forwards. Knows nothing of
+//! threads, channels or terminals.
+//!
+//! Pitfalls: what one mistake makes unknown is `Type::Any` for the rules that follow, so that they stay
+//! silent about it; nothing may be quadratic in the number of stages.
+
+mod compile;
+mod flow;
+mod later;
+mod names;
+mod places;
+mod settings;
+mod stages;
+mod types;
+mod wiring;
+
+#[cfg(test)]
+mod tests;
+
+use std::num::NonZeroUsize;
+
+use crate::diagnostic::{Diagnostic, Diagnostics, Severity, Source};
+use crate::expr::{Env, Scope};
+use crate::plan::Plan;
+use crate::spec::File;
+use crate::value::Name;
+
+use names::Names;
+use types::TypeTable;
+use wiring::Wiring;
+
+/// What the checker knows of the world.
+#[derive(Clone, Debug)]
+pub struct Cx {
+    /// What `threads: auto` means.
+    pub cpus: NonZeroUsize,
+    /// The wall clock when the run began: seconds and nanoseconds since 1970.
+    pub start: (i64, u32),
+}
+
+impl Default for Cx {
+    fn default() -> Cx {
+        let since = std::time::UNIX_EPOCH.elapsed().unwrap_or_default();
+        Cx {
+            cpus: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+            start: (i64::try_from(since.as_secs()).unwrap_or(i64::MAX), since.subsec_nanos()),
+        }
+    }
+}
+
+/// What every rule sees.
+struct Room<'f> {
+    file: &'f File,
+    cx: &'f Cx,
+    names: Names<'f>,
+    types: TypeTable<'f>,
+    /// The names for expressions; `item` is set where there is one.
+    env: Env,
+    scope: Scope,
+}
+
+/// The plan that the file means, where it has no mistakes (of this room: whoever calls knows what reading it
+/// has said), and everything there is to say about it, in the order of the file.
+pub fn check(file: &File, source: &Source, cx: &Cx) -> (Option<Plan>, Vec<Diagnostic>) {
+    let mut out = Diagnostics::default();
+    let plan = plan(file, source, cx, &mut out);
+    let list = out.sorted();
+    debug_assert!(plan.is_none() || list.iter().all(|d| d.severity() == Severity::Warning));
+    (plan, list)
+}
+
+fn plan(file: &File, source: &Source, cx: &Cx, out: &mut Diagnostics) -> Option<Plan> {
+    later::refuse(file, out);
+    let names = Names::gather(file, out);
+    let types = TypeTable::read(&file.types, out);
+    let env = environment(file);
+    let scope = Scope { params: file.params.values(), start: cx.start, ..Scope::default() };
+    let room = Room { file, cx, names, types, env, scope };
+    let wiring = Wiring::of(&room, out);
+    let stages = stages::read(&room, &wiring, out);
+    let flow = flow::infer(&room, &wiring, &stages, out);
+    wiring::unread(&room, &wiring, &stages, out);
+    room.types.unused(out);
+    let settings = settings::read(&room, &wiring, out);
+    if out.has_errors() {
+        return None;
+    }
+    Some(compile::compile(&room, source, &wiring, &stages, &flow, settings))
+}
+
+fn environment(file: &File) -> Env {
+    Env {
+        params: file.params.types(),
+        queues: file.queues.iter().map(|q| Name::from(q.name.text.as_str())).collect(),
+        ..Env::default()
+    }
+}

@@ -1,0 +1,121 @@
+//! How stages run and how much connections hold: the numbers, with their defaults.
+
+use std::num::NonZeroUsize;
+
+use super::Room;
+use super::wiring::Wiring;
+use crate::diagnostic::{At, Diagnostic, Diagnostics};
+use crate::plan::{Executor, OnError, Ordered};
+use crate::spec::{self, ExecutorKind, Placed, Workers};
+
+/// How many items a connection holds where nothing is written.
+const MAX: usize = 1024;
+/// How many bytes.
+const MAX_BYTES: usize = 64 << 20;
+/// How many results of an ordered stage wait for their turn where nothing is written.
+const WINDOW: usize = 1024;
+/// More threads in one stage than this are a slip of the keyboard.
+const MOST_THREADS: usize = 10_000;
+
+#[derive(Debug)]
+pub(super) struct Settings {
+    pub stages: Vec<StageSettings>,
+    pub conns: Vec<Bounds>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct StageSettings {
+    pub executor: Executor,
+    pub ordered: Ordered,
+    pub on_error: OnError,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds {
+    pub max: NonZeroUsize,
+    pub max_bytes: NonZeroUsize,
+}
+
+pub(super) fn read(room: &Room<'_>, wiring: &Wiring<'_>, out: &mut Diagnostics) -> Settings {
+    let stages = room.file.stages.iter().enumerate().map(|(i, s)| stage(room, wiring, i, s, out)).collect();
+    let conns = wiring
+        .conns
+        .iter()
+        .map(|c| Bounds {
+            max: bound(c.declared.and_then(|d| d.max), MAX, "max", out),
+            max_bytes: bound(c.declared.and_then(|d| d.max_bytes), MAX_BYTES, "max_bytes", out),
+        })
+        .collect();
+    Settings { stages, conns }
+}
+
+fn bound(written: Option<Placed<u64>>, default: usize, word: &str, out: &mut Diagnostics) -> NonZeroUsize {
+    let Some(Placed { value, at }) = written else {
+        return NonZeroUsize::new(default).unwrap_or(NonZeroUsize::MIN);
+    };
+    positive(value, at, word, out)
+}
+
+fn positive(value: u64, at: At, word: &str, out: &mut Diagnostics) -> NonZeroUsize {
+    NonZeroUsize::new(usize::try_from(value).unwrap_or(usize::MAX)).unwrap_or_else(|| {
+        out.push(Diagnostic::new("E0105", at, format!("`{word}` must be 1 or more")));
+        NonZeroUsize::MIN
+    })
+}
+
+fn stage(
+    room: &Room<'_>,
+    wiring: &Wiring<'_>,
+    number: usize,
+    stage: &spec::Stage,
+    out: &mut Diagnostics,
+) -> StageSettings {
+    let executor = executor(room, stage, out);
+    let ordered = match stage.ordered.map(|o| (o.value, o.at)) {
+        Some((spec::Ordered::No, _)) => Ordered::No,
+        Some((spec::Ordered::Yes(window), at)) => {
+            let window = window.map_or(WINDOW, |w| positive(w, at, "window", out).get());
+            with_window(window, executor)
+        }
+        None if ordered_by_default(wiring, number) => with_window(WINDOW, executor),
+        None => Ordered::No,
+    };
+    let on_error = match stage.on_error.as_ref().map(|o| &o.value) {
+        Some(spec::OnError::Drop) => OnError::Drop,
+        _ => OnError::Fail,
+    };
+    StageSettings { executor, ordered, on_error }
+}
+
+/// A window smaller than the number of workers would keep some of them idle for ever.
+fn with_window(window: usize, executor: Executor) -> Ordered {
+    Ordered::Window(NonZeroUsize::new(window.max(executor.workers())).unwrap_or(NonZeroUsize::MIN))
+}
+
+/// Behind connections that give no meaning to "the order in which the input arrived", order is not kept
+/// unless it is asked for.
+fn ordered_by_default(wiring: &Wiring<'_>, number: usize) -> bool {
+    let inputs = &wiring.stages[number].inputs;
+    inputs.len() <= 1 && inputs.iter().all(|c| wiring.conns[*c].is_fifo() && !wiring.conns[*c].is_feedback())
+}
+
+fn executor(room: &Room<'_>, stage: &spec::Stage, out: &mut Diagnostics) -> Executor {
+    let Some(written) = &stage.executor else { return Executor::Threads(NonZeroUsize::MIN) };
+    if written.kind != ExecutorKind::Threads {
+        return Executor::Threads(NonZeroUsize::MIN);
+    }
+    match written.workers.map(|w| (w.value, w.at)) {
+        Some((Workers::Auto, _)) => Executor::Threads(room.cx.cpus),
+        Some((Workers::Count(n), at)) => {
+            let n = positive(u64::from(n), at, "threads", out);
+            if n.get() > MOST_THREADS {
+                out.push(
+                    Diagnostic::new("E0105", at, format!("`threads` must be {MOST_THREADS} or less, not {n}"))
+                        .help("`threads: auto` takes as many as there are CPUs"),
+                );
+            }
+            Executor::Threads(n)
+        }
+        None => Executor::Threads(NonZeroUsize::MIN),
+    }
+}

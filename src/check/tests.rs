@@ -1,0 +1,1 @@
+//! Every rule speaks where it should, and only there.

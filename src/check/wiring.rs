@@ -1,0 +1,276 @@
+//! Who writes what and who reads it: the two ends of every connection, and the order of the stages.
+
+use std::collections::HashSet;
+
+use super::Room;
+use super::names::Named;
+use super::stages::Stages;
+use crate::diagnostic::{At, Diagnostic, Diagnostics};
+use crate::plan::{ConnKind, components};
+use crate::spec::{self, Full, Key, OnError, Order, To};
+
+/// One end of a connection.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct End {
+    pub stage: usize,
+    /// Where the stage names it.
+    pub at: At,
+}
+
+/// A connection, declared or between two stages.
+#[derive(Debug)]
+pub(super) struct Conn<'f> {
+    pub name: &'f str,
+    pub kind: ConnKind,
+    pub declared: Option<&'f spec::Conn>,
+    pub writers: Vec<End>,
+    pub readers: Vec<End>,
+}
+
+/// The connections of one stage.
+#[derive(Debug, Default)]
+pub(super) struct Ends {
+    pub inputs: Vec<usize>,
+    pub outputs: Vec<usize>,
+}
+
+#[derive(Debug)]
+pub(super) struct Wiring<'f> {
+    /// Declared ones first, in the order of the file.
+    pub conns: Vec<Conn<'f>>,
+    pub stages: Vec<Ends>,
+    /// The stages, writers before readers (but for what comes back through a feedback queue).
+    pub order: Vec<usize>,
+}
+
+impl Conn<'_> {
+    pub fn is_feedback(&self) -> bool {
+        self.declared.is_some_and(|d| d.feedback.is_some_and(|f| f.value))
+    }
+
+    pub fn is_fifo(&self) -> bool {
+        self.declared.is_none_or(|d| d.order.is_none_or(|o| o.value == Order::Fifo))
+    }
+
+    /// `the queue "urls"`, for messages.
+    pub fn describe(&self) -> String {
+        match self.kind {
+            ConnKind::Unnamed => format!("the pipe from stage `{}`", self.name),
+            ConnKind::Pipe => format!("the pipe `{}`", self.name),
+            ConnKind::Queue => format!("the queue `{}`", self.name),
+        }
+    }
+}
+
+impl<'f> Wiring<'f> {
+    pub fn of(room: &Room<'f>, out: &mut Diagnostics) -> Wiring<'f> {
+        let file = room.file;
+        let declared = file.pipes.iter().map(|c| (c, ConnKind::Pipe)).chain(file.queues.iter().map(|c| (c, ConnKind::Queue)));
+        let mut wiring = Wiring {
+            conns: declared
+                .map(|(c, kind)| Conn { name: &c.name.text, kind, declared: Some(c), writers: vec![], readers: vec![] })
+                .collect(),
+            stages: file.stages.iter().map(|_| Ends::default()).collect(),
+            order: vec![],
+        };
+        for (number, stage) in file.stages.iter().enumerate() {
+            wiring.write(room, number, stage, out);
+        }
+        // Unnamed pipes after that, so that a stage's outputs are in the order of the file.
+        for (number, stage) in file.stages.iter().enumerate() {
+            wiring.read(room, number, stage, out);
+        }
+        wiring.two_ends(room, out);
+        wiring.circles(room, out);
+        wiring
+    }
+
+    fn write(&mut self, room: &Room<'f>, number: usize, stage: &'f spec::Stage, out: &mut Diagnostics) {
+        let keys: Vec<&Key> = match &stage.to {
+            To::All(keys) => keys.iter().collect(),
+            To::Route(routes) => routes.iter().map(|r| &r.to).collect(),
+        };
+        for key in once(&keys, "to", out) {
+            if let Some(conn) = room.names.target(key, &stage.name.text, out) {
+                self.stages[number].outputs.push(conn);
+                self.conns[conn].writers.push(End { stage: number, at: key.at });
+            }
+        }
+        if let Some(OnError::To(key)) = stage.on_error.as_ref().map(|o| &o.value)
+            && let Some(conn) = room.names.target(key, &stage.name.text, out)
+        {
+            self.conns[conn].writers.push(End { stage: number, at: key.at });
+        }
+    }
+
+    fn read(&mut self, room: &Room<'f>, number: usize, stage: &'f spec::Stage, out: &mut Diagnostics) {
+        let keys: Vec<&Key> = stage.from.iter().collect();
+        for key in once(&keys, "from", out) {
+            let end = End { stage: number, at: key.at };
+            match room.names.source(key, out) {
+                Some(Named::Conn(conn)) => {
+                    self.stages[number].inputs.push(conn);
+                    self.conns[conn].readers.push(end);
+                }
+                Some(Named::Stage(writer)) => {
+                    let conn = self.conns.len();
+                    self.conns.push(Conn {
+                        name: &room.file.stages[writer].name.text,
+                        kind: ConnKind::Unnamed,
+                        declared: None,
+                        writers: vec![End { stage: writer, at: key.at }],
+                        readers: vec![end],
+                    });
+                    self.stages[writer].outputs.push(conn);
+                    self.stages[number].inputs.push(conn);
+                }
+                None => {}
+            }
+        }
+        for key in &stage.after {
+            room.names.stage(key, out);
+        }
+    }
+
+    /// A pipe has one writing and one reading stage.
+    fn two_ends(&self, room: &Room<'f>, out: &mut Diagnostics) {
+        for conn in self.conns.iter().filter(|c| c.kind == ConnKind::Pipe) {
+            let stage = |end: &End| &room.file.stages[end.stage].name.text;
+            let name = conn.name;
+            if let [first, second, ..] = conn.writers.as_slice() {
+                let message = format!("two stages write the pipe `{name}`: `{}` and `{}`", stage(first), stage(second));
+                out.push(
+                    Diagnostic::new("E0401", second.at, message)
+                        .also(first.at, "the first writer")
+                        .help(format!("a pipe has one writer and one reader; make it a queue: move `{name}` from `pipes:` to `queues:`")),
+                );
+            }
+            if let [first, second, ..] = conn.readers.as_slice() {
+                let message = format!("two stages read the pipe `{name}`: `{}` and `{}`", stage(first), stage(second));
+                let each = match conn.writers.first() {
+                    Some(writer) => format!("if each is to see all of them, write `from: {}` in both", stage(writer)),
+                    None => "if each is to see all of them, name the writing stage in `from`".to_owned(),
+                };
+                out.push(
+                    Diagnostic::new("E0401", second.at, message)
+                        .also(first.at, "the first reader")
+                        .help(format!("if they are to share the items, make it a queue: move `{name}` from `pipes:` to `queues:`"))
+                        .help(each),
+                );
+            }
+        }
+    }
+
+    /// Puts the stages in order; a circle must pass a feedback queue.
+    fn circles(&mut self, room: &Room<'f>, out: &mut Diagnostics) {
+        let count = self.stages.len();
+        let edges = |conns: &[Conn<'_>]| -> Vec<(usize, usize)> {
+            let forward = conns.iter().enumerate().filter(|(_, c)| !c.is_feedback());
+            forward
+                .flat_map(|(i, c)| {
+                    let written = c.writers.iter().map(move |w| (w.stage, count + i));
+                    written.chain(c.readers.iter().map(move |r| (count + i, r.stage)))
+                })
+                .collect()
+        };
+        for component in components(count + self.conns.len(), edges(&self.conns)) {
+            let stages: Vec<usize> = component.iter().copied().filter(|n| *n < count).collect();
+            if component.len() > 1 {
+                self.refuse_circle(room, &stages, out);
+            }
+            self.order.extend(stages);
+        }
+    }
+
+    fn refuse_circle(&self, room: &Room<'f>, stages: &[usize], out: &mut Diagnostics) {
+        let inside: HashSet<usize> = stages.iter().copied().collect();
+        let first = stages.iter().copied().min().unwrap_or_default();
+        // One way round, for the message: from each stage to a reader inside, until a stage comes twice.
+        let mut way = vec![first];
+        let mut place = None;
+        loop {
+            let last = way[way.len() - 1];
+            let readers = self.stages[last].outputs.iter().flat_map(|c| &self.conns[*c].readers);
+            let next = readers.filter(|r| inside.contains(&r.stage)).min_by_key(|r| !way.contains(&r.stage));
+            let Some(next) = next.filter(|_| way.len() <= stages.len()) else { break };
+            place = Some(next.at);
+            let again = way.iter().position(|s| *s == next.stage);
+            way.push(next.stage);
+            if let Some(again) = again {
+                way.drain(..again);
+                break;
+            }
+        }
+        let names: Vec<String> =
+            way.iter().map(|s| format!("`{}`", room.file.stages[*s].name.text)).collect();
+        let at = place.unwrap_or(room.file.stages[first].name.at);
+        let text = match names.as_slice() {
+            [one, _] if way[0] == way[1] => format!("the stage {one} reads from itself"),
+            _ => format!("the stages {} form a loop", names.join(" → ")),
+        };
+        out.push(
+            Diagnostic::new("E0405", at, text)
+                .help("where a loop is meant, close it with a queue: `queues: {again: {of: T, feedback: true}}`")
+                .help("such a loop ends when nothing in it is unfinished"),
+        );
+    }
+}
+
+/// The keys without those that come twice, which is said.
+fn once<'f>(keys: &[&'f Key], word: &str, out: &mut Diagnostics) -> Vec<&'f Key> {
+    let mut seen: HashSet<&str> = HashSet::new();
+    let mut kept = Vec::new();
+    for key in keys {
+        if seen.insert(&key.text) {
+            kept.push(*key);
+        } else {
+            out.push(
+                Diagnostic::new("E0408", key.at, format!("`{word}` names `{}` twice", key.text))
+                    .help("take one of them out: a stage holds each end of a connection once"),
+            );
+        }
+    }
+    kept
+}
+
+/// What is written and never read, read and never written, or neither.
+pub(super) fn unread(room: &Room<'_>, wiring: &Wiring<'_>, stages: &Stages<'_>, out: &mut Diagnostics) {
+    for conn in &wiring.conns {
+        let Some(declared) = conn.declared else { continue };
+        let (what, name) = (conn.describe(), conn.name);
+        let drops = matches!(declared.full.map(|f| f.value), Some(Full::DropNewest | Full::DropOldest));
+        match (conn.writers.first(), conn.readers.first()) {
+            (None, None) => out.push(
+                Diagnostic::new("W0402", declared.name.at, format!("nothing uses {what}"))
+                    .help("name it in a `to` and a `from`, or take it out"),
+            ),
+            (Some(writer), None) if !drops => out.push(
+                Diagnostic::new("E0402", writer.at, format!("{what} is written and never read"))
+                    .also(declared.name.at, "declared here")
+                    .help(format!("it would fill up and stop its writers; let a stage read it with `from: {name}`")),
+            ),
+            (None, Some(reader)) => out.push(
+                Diagnostic::new("E0403", reader.at, format!("{what} is read and never written"))
+                    .also(declared.name.at, "declared here")
+                    .help(format!("let a stage write it with `to: {name}`")),
+            ),
+            _ => {}
+        }
+    }
+    for (number, stage) in room.file.stages.iter().enumerate() {
+        let named = match &stage.to {
+            To::All(keys) => !keys.is_empty(),
+            To::Route(_) => true,
+        };
+        if named || !wiring.stages[number].outputs.is_empty() || stages.list[number].ends_in_sink() {
+            continue;
+        }
+        out.push(
+            Diagnostic::new("W0401", stage.name.at, format!("nobody reads what leaves stage `{}`", stage.name.text))
+                .help(format!(
+                    "let a stage read it with `from: {}`, end the stage with a `write` or `print`, or take it out",
+                    stage.name.text
+                )),
+        );
+    }
+}
