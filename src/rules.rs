@@ -104,6 +104,11 @@ pub static RULES: &[Rule] = &[
         explain: "",
     },
     Rule {
+        code: "E0306",
+        title: "a type that contains itself",
+        explain: "",
+    },
+    Rule {
         code: "E0401",
         title: "a pipe with two ends on one side",
         explain: "",
@@ -136,6 +141,11 @@ pub static RULES: &[Rule] = &[
     Rule {
         code: "E0407",
         title: "a step in a place where it cannot stand",
+        explain: "",
+    },
+    Rule {
+        code: "E0408",
+        title: "a connection that one stage names twice",
         explain: "",
     },
     Rule {

@@ -1,15 +1,15 @@
 //! The plan of a file that has no mistakes: steps compiled for the types that are really carried.
 
+use super::Room;
 use super::flow::{self, Flow, env_for};
 use super::places::Places;
 use super::settings::Settings;
 use super::stages::Stages;
 use super::wiring::Wiring;
-use super::Room;
 use crate::diagnostic::Source;
 use crate::plan::{Conn, ConnId, Output, Plan, Program, Stage, StageId, Step};
 use crate::spec::File;
-use crate::steps::{CompileCx, convert};
+use crate::steps::{CompileCx, Convert};
 use crate::value::{Name, Type};
 
 fn number(n: usize) -> u32 {
@@ -26,7 +26,8 @@ pub(super) fn compile(
 ) -> Plan {
     let needs = flow::needs(room, wiring, stages, flow);
     let places = Places::of(source);
-    let mut programs: Vec<Option<(Program, Type, Type)>> = stages.list.iter().map(|_| None).collect();
+    let mut programs: Vec<Option<(Program, Type, Type)>> =
+        stages.list.iter().map(|_| None).collect();
     let mut carried: Vec<Option<Type>> = wiring
         .conns
         .iter()
@@ -44,7 +45,9 @@ pub(super) fn compile(
         let takes = match types.as_slice() {
             [] => None,
             [first, rest @ ..] if rest.iter().all(|t| t == first) => Some((*first).clone()),
-            _ => flow.stages[i].before[0].as_ref().map(|t| needs.stages[i][0].narrow(t)),
+            _ => flow.stages[i].before[0]
+                .as_ref()
+                .map(|t| needs.stages[i][0].narrow(t)),
         };
         let mut program = Program::default();
         if let Some(takes) = takes.as_ref().filter(|t| types.iter().any(|x| x != t)) {
@@ -52,11 +55,19 @@ pub(super) fn compile(
                 label: "from".into(),
                 text: format!("take {takes}"),
                 place: places.place(room.file.stages[i].name.at),
-                op: convert(takes),
+                op: Convert::to(takes).op(),
                 waits: false,
             });
         }
-        programs[i] = Some(steps(room, stages, &needs.stages[i], &places, i, takes, program));
+        programs[i] = Some(steps(
+            room,
+            stages,
+            &needs.stages[i],
+            &places,
+            i,
+            takes,
+            program,
+        ));
     }
     let carried: Vec<Type> = carried
         .into_iter()
@@ -75,14 +86,18 @@ pub(super) fn compile(
             let (program, takes, gives) = program.expect("BUG: a stage outside of the order");
             let outputs = wiring.stages[i].outputs.iter().map(|c| Output {
                 conn: ConnId(number(*c)),
-                convert: (carried[*c] != gives).then(|| convert(&carried[*c])),
+                convert: (carried[*c] != gives).then(|| Convert::to(&carried[*c])),
             });
             Stage {
                 id: StageId(number(i)),
                 name: Name::from(stage.name.text.as_str()),
                 description: stage.description.clone(),
                 place: places.place(stage.name.at),
-                inputs: wiring.stages[i].inputs.iter().map(|c| ConnId(number(*c))).collect(),
+                inputs: wiring.stages[i]
+                    .inputs
+                    .iter()
+                    .map(|c| ConnId(number(*c)))
+                    .collect(),
                 outputs: outputs.collect(),
                 executor: settings.executor,
                 program,
@@ -115,12 +130,16 @@ fn carry(
 ) -> Type {
     let full = &flow.conns[conn];
     let narrow = needs.conns[conn].narrow(full);
-    let mut given = wiring.conns[conn]
-        .writers
-        .iter()
-        .map(|w| (flow.stages[w.stage].gives(), programs[w.stage].as_ref().map(|(_, _, gives)| gives)));
+    let mut given = wiring.conns[conn].writers.iter().map(|w| {
+        (
+            flow.stages[w.stage].gives(),
+            programs[w.stage].as_ref().map(|(_, _, gives)| gives),
+        )
+    });
     match given.next() {
-        Some((first, Some(gives))) if first == *full && given.all(|(ty, g)| ty == *full && g == Some(gives)) => {
+        Some((first, Some(gives)))
+            if first == *full && given.all(|(ty, g)| ty == *full && g == Some(gives)) =>
+        {
             gives.clone()
         }
         _ => narrow,
@@ -140,9 +159,17 @@ fn steps(
     let mut entering = takes.clone();
     let mut input = takes;
     for (i, read) in stages.list[stage].steps.iter().enumerate() {
-        let (_, step) = read.known.as_ref().expect("BUG: a step with a mistake is compiled");
+        let (_, step) = read
+            .known
+            .as_ref()
+            .expect("BUG: a step with a mistake is compiled");
         let env = env_for(room, input.as_ref());
-        let cx = CompileCx { env: &env, types: &room.types, folder: &room.file.folder, scope: &room.scope };
+        let cx = CompileCx {
+            env: &env,
+            types: &room.types,
+            folder: &room.file.folder,
+            scope: &room.scope,
+        };
         let compiled = step.compile(input.as_ref(), &needs[i + 1], &cx);
         program.steps.push(Step {
             label: read.label().to_owned(),
@@ -159,7 +186,12 @@ fn steps(
 }
 
 fn conns(wiring: &Wiring<'_>, carried: &[Type], settings: &Settings) -> Vec<Conn> {
-    let all = wiring.conns.iter().zip(carried).zip(&settings.conns).enumerate();
+    let all = wiring
+        .conns
+        .iter()
+        .zip(carried)
+        .zip(&settings.conns)
+        .enumerate();
     all.map(|(i, ((conn, of), bounds))| Conn {
         id: ConnId(number(i)),
         name: Name::from(conn.name),
@@ -167,15 +199,32 @@ fn conns(wiring: &Wiring<'_>, carried: &[Type], settings: &Settings) -> Vec<Conn
         of: of.clone(),
         max: bounds.max,
         max_bytes: bounds.max_bytes,
-        writers: conn.writers.iter().map(|w| StageId(number(w.stage))).collect(),
-        readers: conn.readers.iter().map(|r| StageId(number(r.stage))).collect(),
+        writers: conn
+            .writers
+            .iter()
+            .map(|w| StageId(number(w.stage)))
+            .collect(),
+        readers: conn
+            .readers
+            .iter()
+            .map(|r| StageId(number(r.stage)))
+            .collect(),
     })
     .collect()
 }
 
 /// The pipeline's name: as written, or the file's without its folder and its ending.
 fn name(file: &File, source: &Source) -> Name {
-    let stem = || std::path::Path::new(&source.name).file_stem().map(|s| s.to_string_lossy().into_owned());
-    let name = file.name.as_ref().map(|n| n.text.clone()).or_else(stem).filter(|n| n != "-");
+    let stem = || {
+        std::path::Path::new(&source.name)
+            .file_stem()
+            .map(|s| s.to_string_lossy().into_owned())
+    };
+    let name = file
+        .name
+        .as_ref()
+        .map(|n| n.text.clone())
+        .or_else(stem)
+        .filter(|n| n != "-");
     Name::from(name.unwrap_or_else(|| "pipeline".into()))
 }

@@ -31,19 +31,34 @@ impl StageFlow {
 
 /// The environment of an expression that looks at items of this type.
 pub(super) fn env_for(room: &Room<'_>, item: Option<&Type>) -> Env {
-    Env { item: item.cloned(), ..room.env.clone() }
+    Env {
+        item: item.cloned(),
+        ..room.env.clone()
+    }
 }
 
 /// Finds all types, and says where they do not fit.
-pub(super) fn infer(room: &Room<'_>, wiring: &Wiring<'_>, stages: &Stages<'_>, out: &mut Diagnostics) -> Flow {
+pub(super) fn infer(
+    room: &Room<'_>,
+    wiring: &Wiring<'_>,
+    stages: &Stages<'_>,
+    out: &mut Diagnostics,
+) -> Flow {
     let declared: Vec<Option<Type>> = wiring
         .conns
         .iter()
-        .map(|c| c.declared.and_then(|d| d.of.as_ref()).map(|of| read_type(of, &room.types, out)))
+        .map(|c| {
+            c.declared
+                .and_then(|d| d.of.as_ref())
+                .map(|of| read_type(of, &room.types, out))
+        })
         .collect();
     let mut flow = Flow {
         stages: vec![StageFlow::default(); stages.list.len()],
-        conns: declared.iter().map(|d| d.clone().unwrap_or(Type::Any)).collect(),
+        conns: declared
+            .iter()
+            .map(|d| d.clone().unwrap_or(Type::Any))
+            .collect(),
     };
     let mut known: Vec<bool> = declared.iter().map(Option::is_some).collect();
     for &number in &wiring.order {
@@ -53,9 +68,18 @@ pub(super) fn infer(room: &Room<'_>, wiring: &Wiring<'_>, stages: &Stages<'_>, o
                 flow.conns[conn] = joined(wiring, &flow, conn);
             }
         }
-        let takes = inputs.iter().map(|c| flow.conns[*c].clone()).reduce(|a, b| a.join(&b));
+        let takes = inputs
+            .iter()
+            .map(|c| flow.conns[*c].clone())
+            .reduce(|a, b| a.join(&b));
         let has_from = !room.file.stages[number].from.is_empty();
-        flow.stages[number] = through(room, stages, number, takes.or(has_from.then_some(Type::Any)), out);
+        flow.stages[number] = through(
+            room,
+            stages,
+            number,
+            takes.or(has_from.then_some(Type::Any)),
+            out,
+        );
     }
     for (conn, known) in known.iter().enumerate() {
         if !known {
@@ -72,8 +96,13 @@ pub(super) fn infer(room: &Room<'_>, wiring: &Wiring<'_>, stages: &Stages<'_>, o
 
 /// The narrowest type for what the writers give (those that are known yet).
 fn joined(wiring: &Wiring<'_>, flow: &Flow, conn: usize) -> Type {
-    let writers = wiring.conns[conn].writers.iter().map(|w| &flow.stages[w.stage]);
-    let given = writers.filter(|f| !f.before.is_empty()).map(StageFlow::gives);
+    let writers = wiring.conns[conn]
+        .writers
+        .iter()
+        .map(|w| &flow.stages[w.stage]);
+    let given = writers
+        .filter(|f| !f.before.is_empty())
+        .map(StageFlow::gives);
     given.reduce(|a, b| a.join(&b)).unwrap_or(Type::Any)
 }
 
@@ -117,7 +146,10 @@ fn fits(room: &Room<'_>, wiring: &Wiring<'_>, flow: &Flow, number: usize, out: &
             continue;
         }
         let name = &room.file.stages[end.stage].name.text;
-        let message = format!("stage `{name}` gives {got}, and {} takes {want}", conn.describe());
+        let message = format!(
+            "stage `{name}` gives {got}, and {} takes {want}",
+            conn.describe()
+        );
         let mut d = Diagnostic::new("E0304", end.at, message).label(difference(want, &got));
         if let Some(of) = conn.declared.and_then(|d| d.of.as_ref()) {
             d = d.also(of.at, "declared here");
@@ -141,11 +173,26 @@ pub(super) struct Needs {
 }
 
 /// Needs backwards: readers before writers. Only for a file without mistakes.
-pub(super) fn needs(room: &Room<'_>, wiring: &Wiring<'_>, stages: &Stages<'_>, flow: &Flow) -> Needs {
+pub(super) fn needs(
+    room: &Room<'_>,
+    wiring: &Wiring<'_>,
+    stages: &Stages<'_>,
+    flow: &Flow,
+) -> Needs {
     let mut needs = Needs {
         stages: vec![Vec::new(); stages.list.len()],
         // What comes back through a feedback queue was read before it is written.
-        conns: wiring.conns.iter().map(|c| if c.is_feedback() { Uses::all(Use::Look) } else { Uses::nothing() }).collect(),
+        conns: wiring
+            .conns
+            .iter()
+            .map(|c| {
+                if c.is_feedback() {
+                    Uses::all(Use::Look)
+                } else {
+                    Uses::nothing()
+                }
+            })
+            .collect(),
     };
     for &number in wiring.order.iter().rev() {
         let mut after = Uses::nothing();
@@ -157,7 +204,9 @@ pub(super) fn needs(room: &Room<'_>, wiring: &Wiring<'_>, stages: &Stages<'_>, f
         for (i, read) in stages.list[number].steps.iter().enumerate().rev() {
             let after = &uses[uses.len() - 1];
             let used = match (&read.known, &before[i]) {
-                (Some((_, step)), Some(input)) => step.uses(input, after, &env_for(room, Some(input))),
+                (Some((_, step)), Some(input)) => {
+                    step.uses(input, after, &env_for(room, Some(input)))
+                }
                 _ => Uses::nothing(),
             };
             uses.push(used);

@@ -5,10 +5,48 @@ use crate::spec::{Conn, ExecutorKind, File, Full, Modifiers, OnError, Order, Sta
 
 /// Steps of the language. A name that is here and not in the table of steps is not built yet.
 const STEPS: &[&str] = &[
-    "read", "files", "range", "items", "exec", "shell", "python", "parse", "filter", "map", "assign", "keep", "remove",
-    "rename", "each", "unique", "take", "skip", "sample", "batch", "group", "sort", "top", "lookup", "css", "worker",
-    "fetch", "sleep", "call", "wait_event", "set_event", "clear_event", "notify", "notify_all", "wait_barrier", "add",
-    "store", "put", "ask", "write", "print", "log",
+    "read",
+    "files",
+    "range",
+    "items",
+    "exec",
+    "shell",
+    "python",
+    "parse",
+    "filter",
+    "map",
+    "assign",
+    "keep",
+    "remove",
+    "rename",
+    "each",
+    "unique",
+    "take",
+    "skip",
+    "sample",
+    "batch",
+    "group",
+    "sort",
+    "top",
+    "lookup",
+    "css",
+    "worker",
+    "fetch",
+    "sleep",
+    "call",
+    "wait_event",
+    "set_event",
+    "clear_event",
+    "notify",
+    "notify_all",
+    "wait_barrier",
+    "add",
+    "store",
+    "put",
+    "ask",
+    "write",
+    "print",
+    "log",
 ];
 
 pub(super) fn is_step(name: &str) -> bool {
@@ -16,13 +54,20 @@ pub(super) fn is_step(name: &str) -> bool {
 }
 
 pub(super) fn not_yet(at: At, what: &str) -> Diagnostic {
-    Diagnostic::new("E0104", at, format!("{what} is part of the language, but not built yet"))
+    Diagnostic::new(
+        "E0104",
+        at,
+        format!("{what} is part of the language, but not built yet"),
+    )
 }
 
 /// Says everything in the file (but steps) that is not built yet.
 pub(super) fn refuse(file: &File, out: &mut Diagnostics) {
     for guard in &file.guards {
-        out.push(not_yet(guard.name.at, &format!("the guard `{}`", guard.name.text)));
+        out.push(not_yet(
+            guard.name.at,
+            &format!("the guard `{}`", guard.name.text),
+        ));
     }
     for (key, _) in &file.values {
         out.push(not_yet(key.at, &format!("the value `{}`", key.text)));
@@ -95,7 +140,9 @@ fn refuse_stage(stage: &Stage, out: &mut Diagnostics) {
     }
     match &stage.on_error {
         Some(e) if matches!(e.value, OnError::KeepGoing) => refuse(e.at, "`on_error: keep_going`"),
-        Some(e) if matches!(e.value, OnError::To(_)) => refuse(e.at, "`on_error` with a connection"),
+        Some(e) if matches!(e.value, OnError::To(_)) => {
+            refuse(e.at, "`on_error` with a connection")
+        }
         _ => {}
     }
     if let Some(max) = &stage.max_errors {

@@ -46,7 +46,10 @@ impl Default for Cx {
         let since = std::time::UNIX_EPOCH.elapsed().unwrap_or_default();
         Cx {
             cpus: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
-            start: (i64::try_from(since.as_secs()).unwrap_or(i64::MAX), since.subsec_nanos()),
+            start: (
+                i64::try_from(since.as_secs()).unwrap_or(i64::MAX),
+                since.subsec_nanos(),
+            ),
         }
     }
 }
@@ -77,8 +80,19 @@ fn plan(file: &File, source: &Source, cx: &Cx, out: &mut Diagnostics) -> Option<
     let names = Names::gather(file, out);
     let types = TypeTable::read(&file.types, out);
     let env = environment(file);
-    let scope = Scope { params: file.params.values(), start: cx.start, ..Scope::default() };
-    let room = Room { file, cx, names, types, env, scope };
+    let scope = Scope {
+        params: file.params.values(),
+        start: cx.start,
+        ..Scope::default()
+    };
+    let room = Room {
+        file,
+        cx,
+        names,
+        types,
+        env,
+        scope,
+    };
     let wiring = Wiring::of(&room, out);
     let stages = stages::read(&room, &wiring, out);
     let flow = flow::infer(&room, &wiring, &stages, out);
@@ -88,13 +102,19 @@ fn plan(file: &File, source: &Source, cx: &Cx, out: &mut Diagnostics) -> Option<
     if out.has_errors() {
         return None;
     }
-    Some(compile::compile(&room, source, &wiring, &stages, &flow, settings))
+    Some(compile::compile(
+        &room, source, &wiring, &stages, &flow, settings,
+    ))
 }
 
 fn environment(file: &File) -> Env {
     Env {
         params: file.params.types(),
-        queues: file.queues.iter().map(|q| Name::from(q.name.text.as_str())).collect(),
+        queues: file
+            .queues
+            .iter()
+            .map(|q| Name::from(q.name.text.as_str()))
+            .collect(),
         ..Env::default()
     }
 }

@@ -19,29 +19,57 @@ pub(super) struct Names<'f> {
 
 impl<'f> Names<'f> {
     pub fn gather(file: &'f File, out: &mut Diagnostics) -> Names<'f> {
-        let mut names = Names { known: HashMap::new() };
+        let mut names = Names {
+            known: HashMap::new(),
+        };
         let conns = file.pipes.iter().chain(&file.queues).enumerate();
         let stages = file.stages.iter().enumerate();
         let all = conns
-            .map(|(i, c)| (&c.name, Named::Conn(i), if i < file.pipes.len() { "pipe" } else { "queue" }))
+            .map(|(i, c)| {
+                (
+                    &c.name,
+                    Named::Conn(i),
+                    if i < file.pipes.len() {
+                        "pipe"
+                    } else {
+                        "queue"
+                    },
+                )
+            })
             .chain(stages.map(|(i, s)| (&s.name, Named::Stage(i), "stage")));
         let mut kinds: HashMap<&str, &str> = HashMap::new();
         for (key, named, kind) in all {
             if let Some((_, first)) = names.known.get(key.text.as_str()) {
                 let taken = kinds.get(key.text.as_str()).copied().unwrap_or(kind);
                 out.push(
-                    Diagnostic::new("E0202", key.at, format!("the name `{}` is taken by a {taken}", key.text))
-                        .also(*first, "the first one")
-                        .help("stages, pipes and queues share one namespace; give this one another name"),
+                    Diagnostic::new(
+                        "E0202",
+                        key.at,
+                        format!("the name `{}` is taken by a {taken}", key.text),
+                    )
+                    .also(*first, "the first one")
+                    .help(
+                        "stages, pipes and queues share one namespace; give this one another name",
+                    ),
                 );
                 continue;
             }
             names.known.insert(&key.text, (named, key.at));
             kinds.insert(&key.text, kind);
         }
-        distinct(file.guards.iter().map(|g| &g.name), "guard", "all guards share one namespace", out);
+        distinct(
+            file.guards.iter().map(|g| &g.name),
+            "guard",
+            "all guards share one namespace",
+            out,
+        );
         let shared = file.values.iter().chain(&file.arrays).map(|(k, _)| k);
-        distinct(shared, "value or array", "values and arrays share one namespace", out);
+        distinct(
+            shared,
+            "value or array",
+            "values and arrays share one namespace",
+            out,
+        );
         names
     }
 
@@ -63,10 +91,10 @@ impl<'f> Names<'f> {
             Some(Named::Conn(i)) => Some(i),
             Some(Named::Stage(_)) => {
                 let message = format!("`{}` is a stage, and `to` names pipes and queues", key.text);
-                out.push(
-                    Diagnostic::new("E0201", key.at, message)
-                        .help(format!("write `from: {from}` in stage `{}` instead", key.text)),
-                );
+                out.push(Diagnostic::new("E0201", key.at, message).help(format!(
+                    "write `from: {from}` in stage `{}` instead",
+                    key.text
+                )));
                 None
             }
             None => {
@@ -84,7 +112,10 @@ impl<'f> Names<'f> {
                 out.push(Diagnostic::new(
                     "E0201",
                     key.at,
-                    format!("`{}` is a connection, and a stage is expected here", key.text),
+                    format!(
+                        "`{}` is a connection, and a stage is expected here",
+                        key.text
+                    ),
                 ));
                 None
             }
@@ -96,8 +127,17 @@ impl<'f> Names<'f> {
     }
 
     fn unknown(&self, key: &Key, what: &str, fits: impl Fn(Named) -> bool, out: &mut Diagnostics) {
-        let d = Diagnostic::new("E0201", key.at, format!("there is no {what} `{}`", key.text));
-        let mut known: Vec<&str> = self.known.iter().filter(|(_, (n, _))| fits(*n)).map(|(k, _)| *k).collect();
+        let d = Diagnostic::new(
+            "E0201",
+            key.at,
+            format!("there is no {what} `{}`", key.text),
+        );
+        let mut known: Vec<&str> = self
+            .known
+            .iter()
+            .filter(|(_, (n, _))| fits(*n))
+            .map(|(k, _)| *k)
+            .collect();
         known.sort_unstable();
         out.push(match nearest(&key.text, known.iter().copied()) {
             Some(near) => d.help(format!("did you mean `{near}`?")),
@@ -114,14 +154,23 @@ impl<'f> Names<'f> {
     }
 }
 
-fn distinct<'f>(keys: impl Iterator<Item = &'f Key>, what: &str, help: &str, out: &mut Diagnostics) {
+fn distinct<'f>(
+    keys: impl Iterator<Item = &'f Key>,
+    what: &str,
+    help: &str,
+    out: &mut Diagnostics,
+) {
     let mut seen: HashMap<&str, At> = HashMap::new();
     for key in keys {
         if let Some(first) = seen.insert(&key.text, key.at) {
             out.push(
-                Diagnostic::new("E0202", key.at, format!("the name `{}` is taken by a {what}", key.text))
-                    .also(first, "the first one")
-                    .help(help),
+                Diagnostic::new(
+                    "E0202",
+                    key.at,
+                    format!("the name `{}` is taken by a {what}", key.text),
+                )
+                .also(first, "the first one")
+                .help(help),
             );
         }
     }

@@ -37,19 +37,35 @@ pub(super) struct Bounds {
 }
 
 pub(super) fn read(room: &Room<'_>, wiring: &Wiring<'_>, out: &mut Diagnostics) -> Settings {
-    let stages = room.file.stages.iter().enumerate().map(|(i, s)| stage(room, wiring, i, s, out)).collect();
+    let stages = room
+        .file
+        .stages
+        .iter()
+        .enumerate()
+        .map(|(i, s)| stage(room, wiring, i, s, out))
+        .collect();
     let conns = wiring
         .conns
         .iter()
         .map(|c| Bounds {
             max: bound(c.declared.and_then(|d| d.max), MAX, "max", out),
-            max_bytes: bound(c.declared.and_then(|d| d.max_bytes), MAX_BYTES, "max_bytes", out),
+            max_bytes: bound(
+                c.declared.and_then(|d| d.max_bytes),
+                MAX_BYTES,
+                "max_bytes",
+                out,
+            ),
         })
         .collect();
     Settings { stages, conns }
 }
 
-fn bound(written: Option<Placed<u64>>, default: usize, word: &str, out: &mut Diagnostics) -> NonZeroUsize {
+fn bound(
+    written: Option<Placed<u64>>,
+    default: usize,
+    word: &str,
+    out: &mut Diagnostics,
+) -> NonZeroUsize {
     let Some(Placed { value, at }) = written else {
         return NonZeroUsize::new(default).unwrap_or(NonZeroUsize::MIN);
     };
@@ -58,7 +74,11 @@ fn bound(written: Option<Placed<u64>>, default: usize, word: &str, out: &mut Dia
 
 fn positive(value: u64, at: At, word: &str, out: &mut Diagnostics) -> NonZeroUsize {
     NonZeroUsize::new(usize::try_from(value).unwrap_or(usize::MAX)).unwrap_or_else(|| {
-        out.push(Diagnostic::new("E0105", at, format!("`{word}` must be 1 or more")));
+        out.push(Diagnostic::new(
+            "E0105",
+            at,
+            format!("`{word}` must be 1 or more"),
+        ));
         NonZeroUsize::MIN
     })
 }
@@ -84,7 +104,11 @@ fn stage(
         Some(spec::OnError::Drop) => OnError::Drop,
         _ => OnError::Fail,
     };
-    StageSettings { executor, ordered, on_error }
+    StageSettings {
+        executor,
+        ordered,
+        on_error,
+    }
 }
 
 /// A window smaller than the number of workers would keep some of them idle for ever.
@@ -96,11 +120,16 @@ fn with_window(window: usize, executor: Executor) -> Ordered {
 /// unless it is asked for.
 fn ordered_by_default(wiring: &Wiring<'_>, number: usize) -> bool {
     let inputs = &wiring.stages[number].inputs;
-    inputs.len() <= 1 && inputs.iter().all(|c| wiring.conns[*c].is_fifo() && !wiring.conns[*c].is_feedback())
+    inputs.len() <= 1
+        && inputs
+            .iter()
+            .all(|c| wiring.conns[*c].is_fifo() && !wiring.conns[*c].is_feedback())
 }
 
 fn executor(room: &Room<'_>, stage: &spec::Stage, out: &mut Diagnostics) -> Executor {
-    let Some(written) = &stage.executor else { return Executor::Threads(NonZeroUsize::MIN) };
+    let Some(written) = &stage.executor else {
+        return Executor::Threads(NonZeroUsize::MIN);
+    };
     if written.kind != ExecutorKind::Threads {
         return Executor::Threads(NonZeroUsize::MIN);
     }
@@ -110,8 +139,12 @@ fn executor(room: &Room<'_>, stage: &spec::Stage, out: &mut Diagnostics) -> Exec
             let n = positive(u64::from(n), at, "threads", out);
             if n.get() > MOST_THREADS {
                 out.push(
-                    Diagnostic::new("E0105", at, format!("`threads` must be {MOST_THREADS} or less, not {n}"))
-                        .help("`threads: auto` takes as many as there are CPUs"),
+                    Diagnostic::new(
+                        "E0105",
+                        at,
+                        format!("`threads` must be {MOST_THREADS} or less, not {n}"),
+                    )
+                    .help("`threads: auto` takes as many as there are CPUs"),
                 );
             }
             Executor::Threads(n)

@@ -38,7 +38,11 @@ impl Stage<'_> {
 
 impl ReadStep<'_> {
     pub fn label(&self) -> &str {
-        self.node.modifiers.name.as_ref().map_or(&self.node.key.text, |n| &n.text)
+        self.node
+            .modifiers
+            .name
+            .as_ref()
+            .map_or(&self.node.key.text, |n| &n.text)
     }
 }
 
@@ -69,7 +73,11 @@ fn read_list<'f>(nodes: &'f [StepNode], into: &mut Vec<ReadStep<'f>>, out: &mut 
         }
         let known = match steps::find(&node.key.text) {
             Some(def) => {
-                let mut reader = Reader { diagnostics: out, step: def.name, at: node.key.at };
+                let mut reader = Reader {
+                    diagnostics: out,
+                    step: def.name,
+                    at: node.key.at,
+                };
                 (def.read)(&node.node, &mut reader).map(|step| (def, step))
             }
             None => {
@@ -139,7 +147,9 @@ fn unknown(node: &StepNode, out: &mut Diagnostics) {
     let known = STEPS.iter().map(|s| s.name);
     let foreign = FOREIGN.iter().find(|(n, _)| n.eq_ignore_ascii_case(name));
     out.push(match (nearest(name, known), foreign) {
-        (_, Some((_, ours))) => d.help(format!("the step `{ours}` may be what you mean; `millstream steps {ours}` shows it")),
+        (_, Some((_, ours))) => d.help(format!(
+            "the step `{ours}` may be what you mean; `millstream steps {ours}` shows it"
+        )),
         (Some(near), None) => d.help(format!("did you mean `{near}`?")),
         (None, None) => d.help("`millstream steps` lists all steps"),
     });
@@ -186,14 +196,22 @@ fn same_files(room: &Room<'_>, _: &Wiring<'_>, stages: &Stages<'_>, out: &mut Di
     let mut seen = std::collections::HashMap::new();
     for (number, stage) in stages.list.iter().enumerate() {
         for step in &stage.steps {
-            let Some(path) = step.known.as_ref().and_then(|(_, s)| s.writes()) else { continue };
+            let Some(path) = step.known.as_ref().and_then(|(_, s)| s.writes()) else {
+                continue;
+            };
             let whole: std::path::PathBuf = room.file.folder.join(&path).components().collect();
-            let Some((first, at)) = seen.insert(whole, (number, step.node.at)) else { continue };
+            let Some((first, at)) = seen.insert(whole, (number, step.node.at)) else {
+                continue;
+            };
             let name = |n: usize| &room.file.stages[n].name.text;
             let who = if first == number {
                 format!("stage `{}` writes the file {path} twice", name(number))
             } else {
-                format!("the stages `{}` and `{}` write the same file, {path}", name(first), name(number))
+                format!(
+                    "the stages `{}` and `{}` write the same file, {path}",
+                    name(first),
+                    name(number)
+                )
             };
             out.push(
                 Diagnostic::new("E0406", step.node.at, who)

@@ -45,11 +45,13 @@ pub(super) struct Wiring<'f> {
 
 impl Conn<'_> {
     pub fn is_feedback(&self) -> bool {
-        self.declared.is_some_and(|d| d.feedback.is_some_and(|f| f.value))
+        self.declared
+            .is_some_and(|d| d.feedback.is_some_and(|f| f.value))
     }
 
     pub fn is_fifo(&self) -> bool {
-        self.declared.is_none_or(|d| d.order.is_none_or(|o| o.value == Order::Fifo))
+        self.declared
+            .is_none_or(|d| d.order.is_none_or(|o| o.value == Order::Fifo))
     }
 
     /// `the queue "urls"`, for messages.
@@ -65,10 +67,20 @@ impl Conn<'_> {
 impl<'f> Wiring<'f> {
     pub fn of(room: &Room<'f>, out: &mut Diagnostics) -> Wiring<'f> {
         let file = room.file;
-        let declared = file.pipes.iter().map(|c| (c, ConnKind::Pipe)).chain(file.queues.iter().map(|c| (c, ConnKind::Queue)));
+        let declared = file
+            .pipes
+            .iter()
+            .map(|c| (c, ConnKind::Pipe))
+            .chain(file.queues.iter().map(|c| (c, ConnKind::Queue)));
         let mut wiring = Wiring {
             conns: declared
-                .map(|(c, kind)| Conn { name: &c.name.text, kind, declared: Some(c), writers: vec![], readers: vec![] })
+                .map(|(c, kind)| Conn {
+                    name: &c.name.text,
+                    kind,
+                    declared: Some(c),
+                    writers: vec![],
+                    readers: vec![],
+                })
                 .collect(),
             stages: file.stages.iter().map(|_| Ends::default()).collect(),
             order: vec![],
@@ -85,7 +97,13 @@ impl<'f> Wiring<'f> {
         wiring
     }
 
-    fn write(&mut self, room: &Room<'f>, number: usize, stage: &'f spec::Stage, out: &mut Diagnostics) {
+    fn write(
+        &mut self,
+        room: &Room<'f>,
+        number: usize,
+        stage: &'f spec::Stage,
+        out: &mut Diagnostics,
+    ) {
         let keys: Vec<&Key> = match &stage.to {
             To::All(keys) => keys.iter().collect(),
             To::Route(routes) => routes.iter().map(|r| &r.to).collect(),
@@ -93,20 +111,35 @@ impl<'f> Wiring<'f> {
         for key in once(&keys, "to", out) {
             if let Some(conn) = room.names.target(key, &stage.name.text, out) {
                 self.stages[number].outputs.push(conn);
-                self.conns[conn].writers.push(End { stage: number, at: key.at });
+                self.conns[conn].writers.push(End {
+                    stage: number,
+                    at: key.at,
+                });
             }
         }
         if let Some(OnError::To(key)) = stage.on_error.as_ref().map(|o| &o.value)
             && let Some(conn) = room.names.target(key, &stage.name.text, out)
         {
-            self.conns[conn].writers.push(End { stage: number, at: key.at });
+            self.conns[conn].writers.push(End {
+                stage: number,
+                at: key.at,
+            });
         }
     }
 
-    fn read(&mut self, room: &Room<'f>, number: usize, stage: &'f spec::Stage, out: &mut Diagnostics) {
+    fn read(
+        &mut self,
+        room: &Room<'f>,
+        number: usize,
+        stage: &'f spec::Stage,
+        out: &mut Diagnostics,
+    ) {
         let keys: Vec<&Key> = stage.from.iter().collect();
         for key in once(&keys, "from", out) {
-            let end = End { stage: number, at: key.at };
+            let end = End {
+                stage: number,
+                at: key.at,
+            };
             match room.names.source(key, out) {
                 Some(Named::Conn(conn)) => {
                     self.stages[number].inputs.push(conn);
@@ -118,7 +151,10 @@ impl<'f> Wiring<'f> {
                         name: &room.file.stages[writer].name.text,
                         kind: ConnKind::Unnamed,
                         declared: None,
-                        writers: vec![End { stage: writer, at: key.at }],
+                        writers: vec![End {
+                            stage: writer,
+                            at: key.at,
+                        }],
                         readers: vec![end],
                     });
                     self.stages[writer].outputs.push(conn);
@@ -138,7 +174,11 @@ impl<'f> Wiring<'f> {
             let stage = |end: &End| &room.file.stages[end.stage].name.text;
             let name = conn.name;
             if let [first, second, ..] = conn.writers.as_slice() {
-                let message = format!("two stages write the pipe `{name}`: `{}` and `{}`", stage(first), stage(second));
+                let message = format!(
+                    "two stages write the pipe `{name}`: `{}` and `{}`",
+                    stage(first),
+                    stage(second)
+                );
                 out.push(
                     Diagnostic::new("E0401", second.at, message)
                         .also(first.at, "the first writer")
@@ -146,10 +186,19 @@ impl<'f> Wiring<'f> {
                 );
             }
             if let [first, second, ..] = conn.readers.as_slice() {
-                let message = format!("two stages read the pipe `{name}`: `{}` and `{}`", stage(first), stage(second));
+                let message = format!(
+                    "two stages read the pipe `{name}`: `{}` and `{}`",
+                    stage(first),
+                    stage(second)
+                );
                 let each = match conn.writers.first() {
-                    Some(writer) => format!("if each is to see all of them, write `from: {}` in both", stage(writer)),
-                    None => "if each is to see all of them, name the writing stage in `from`".to_owned(),
+                    Some(writer) => format!(
+                        "if each is to see all of them, write `from: {}` in both",
+                        stage(writer)
+                    ),
+                    None => {
+                        "if each is to see all of them, name the writing stage in `from`".to_owned()
+                    }
                 };
                 out.push(
                     Diagnostic::new("E0401", second.at, message)
@@ -190,9 +239,16 @@ impl<'f> Wiring<'f> {
         let mut place = None;
         loop {
             let last = way[way.len() - 1];
-            let readers = self.stages[last].outputs.iter().flat_map(|c| &self.conns[*c].readers);
-            let next = readers.filter(|r| inside.contains(&r.stage)).min_by_key(|r| !way.contains(&r.stage));
-            let Some(next) = next.filter(|_| way.len() <= stages.len()) else { break };
+            let readers = self.stages[last]
+                .outputs
+                .iter()
+                .flat_map(|c| &self.conns[*c].readers);
+            let next = readers
+                .filter(|r| inside.contains(&r.stage))
+                .min_by_key(|r| !way.contains(&r.stage));
+            let Some(next) = next.filter(|_| way.len() <= stages.len()) else {
+                break;
+            };
             place = Some(next.at);
             let again = way.iter().position(|s| *s == next.stage);
             way.push(next.stage);
@@ -201,8 +257,10 @@ impl<'f> Wiring<'f> {
                 break;
             }
         }
-        let names: Vec<String> =
-            way.iter().map(|s| format!("`{}`", room.file.stages[*s].name.text)).collect();
+        let names: Vec<String> = way
+            .iter()
+            .map(|s| format!("`{}`", room.file.stages[*s].name.text))
+            .collect();
         let at = place.unwrap_or(room.file.stages[first].name.at);
         let text = match names.as_slice() {
             [one, _] if way[0] == way[1] => format!("the stage {one} reads from itself"),
@@ -225,8 +283,12 @@ fn once<'f>(keys: &[&'f Key], word: &str, out: &mut Diagnostics) -> Vec<&'f Key>
             kept.push(*key);
         } else {
             out.push(
-                Diagnostic::new("E0408", key.at, format!("`{word}` names `{}` twice", key.text))
-                    .help("take one of them out: a stage holds each end of a connection once"),
+                Diagnostic::new(
+                    "E0408",
+                    key.at,
+                    format!("`{word}` names `{}` twice", key.text),
+                )
+                .help("take one of them out: a stage holds each end of a connection once"),
             );
         }
     }
@@ -234,25 +296,45 @@ fn once<'f>(keys: &[&'f Key], word: &str, out: &mut Diagnostics) -> Vec<&'f Key>
 }
 
 /// What is written and never read, read and never written, or neither.
-pub(super) fn unread(room: &Room<'_>, wiring: &Wiring<'_>, stages: &Stages<'_>, out: &mut Diagnostics) {
+pub(super) fn unread(
+    room: &Room<'_>,
+    wiring: &Wiring<'_>,
+    stages: &Stages<'_>,
+    out: &mut Diagnostics,
+) {
     for conn in &wiring.conns {
-        let Some(declared) = conn.declared else { continue };
+        let Some(declared) = conn.declared else {
+            continue;
+        };
         let (what, name) = (conn.describe(), conn.name);
-        let drops = matches!(declared.full.map(|f| f.value), Some(Full::DropNewest | Full::DropOldest));
+        let drops = matches!(
+            declared.full.map(|f| f.value),
+            Some(Full::DropNewest | Full::DropOldest)
+        );
         match (conn.writers.first(), conn.readers.first()) {
             (None, None) => out.push(
                 Diagnostic::new("W0402", declared.name.at, format!("nothing uses {what}"))
                     .help("name it in a `to` and a `from`, or take it out"),
             ),
             (Some(writer), None) if !drops => out.push(
-                Diagnostic::new("E0402", writer.at, format!("{what} is written and never read"))
-                    .also(declared.name.at, "declared here")
-                    .help(format!("it would fill up and stop its writers; let a stage read it with `from: {name}`")),
+                Diagnostic::new(
+                    "E0402",
+                    writer.at,
+                    format!("{what} is written and never read"),
+                )
+                .also(declared.name.at, "declared here")
+                .help(format!(
+                    "it would fill up and stop its writers; let a stage read it with `from: {name}`"
+                )),
             ),
             (None, Some(reader)) => out.push(
-                Diagnostic::new("E0403", reader.at, format!("{what} is read and never written"))
-                    .also(declared.name.at, "declared here")
-                    .help(format!("let a stage write it with `to: {name}`")),
+                Diagnostic::new(
+                    "E0403",
+                    reader.at,
+                    format!("{what} is read and never written"),
+                )
+                .also(declared.name.at, "declared here")
+                .help(format!("let a stage write it with `to: {name}`")),
             ),
             _ => {}
         }
@@ -262,7 +344,8 @@ pub(super) fn unread(room: &Room<'_>, wiring: &Wiring<'_>, stages: &Stages<'_>, 
             To::All(keys) => !keys.is_empty(),
             To::Route(_) => true,
         };
-        if named || !wiring.stages[number].outputs.is_empty() || stages.list[number].ends_in_sink() {
+        if named || !wiring.stages[number].outputs.is_empty() || stages.list[number].ends_in_sink()
+        {
             continue;
         }
         out.push(

@@ -9,7 +9,10 @@ use super::{Plan, StageId};
 ///
 /// Kosaraju's algorithm, because petgraph's is iterative: a chain of a hundred thousand stages must not
 /// end in a stack overflow. Time and memory are linear in nodes and edges.
-pub fn components(nodes: usize, edges: impl IntoIterator<Item = (usize, usize)>) -> Vec<Vec<usize>> {
+pub fn components(
+    nodes: usize,
+    edges: impl IntoIterator<Item = (usize, usize)>,
+) -> Vec<Vec<usize>> {
     let mut graph: DiGraph<(), ()> = DiGraph::with_capacity(nodes, 0);
     for _ in 0..nodes {
         graph.add_node(());
@@ -17,8 +20,10 @@ pub fn components(nodes: usize, edges: impl IntoIterator<Item = (usize, usize)>)
     for (from, to) in edges {
         graph.add_edge(NodeIndex::new(from), NodeIndex::new(to), ());
     }
-    let mut all: Vec<Vec<usize>> =
-        kosaraju_scc(&graph).into_iter().map(|c| c.into_iter().map(NodeIndex::index).collect()).collect();
+    let mut all: Vec<Vec<usize>> = kosaraju_scc(&graph)
+        .into_iter()
+        .map(|c| c.into_iter().map(NodeIndex::index).collect())
+        .collect();
     all.reverse();
     all
 }
@@ -44,7 +49,11 @@ impl Graph {
                 written.chain(conn.readers.iter().map(move |r| (node, r.index())))
             })
             .collect();
-        Graph { stages, nodes: stages + plan.conns.len(), edges }
+        Graph {
+            stages,
+            nodes: stages + plan.conns.len(),
+            edges,
+        }
     }
 
     /// The strongly connected components of stages, writers before readers; a plain stage is a component
@@ -53,7 +62,10 @@ impl Graph {
         components(self.nodes, self.edges.iter().copied())
             .into_iter()
             .map(|c| {
-                c.into_iter().filter(|n| *n < self.stages).map(|n| StageId(u32::try_from(n).unwrap_or(u32::MAX))).collect()
+                c.into_iter()
+                    .filter(|n| *n < self.stages)
+                    .map(|n| StageId(u32::try_from(n).unwrap_or(u32::MAX)))
+                    .collect()
             })
             .filter(|c: &Vec<StageId>| !c.is_empty())
             .collect()

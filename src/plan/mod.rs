@@ -11,7 +11,7 @@ use std::path::PathBuf;
 
 use crate::diagnostic::Place;
 use crate::expr::{Env, Scope};
-use crate::steps::Op;
+use crate::steps::{Convert, Op};
 use crate::value::{Name, Type};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -70,9 +70,8 @@ pub struct Stage {
 #[derive(Clone, Debug)]
 pub struct Output {
     pub conn: ConnId,
-    /// Brings what leaves the last step into the connection's shape, where it is another (an `Op::Each` that
-    /// cannot fail and keeps every row).
-    pub convert: Option<Op>,
+    /// Brings what leaves the last step into the connection's shape, where it is another.
+    pub convert: Option<Convert>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

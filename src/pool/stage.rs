@@ -13,7 +13,7 @@ use crate::channel::{Claim, Conn};
 use crate::notice::{Meters, Notice, StageMeter};
 use crate::plan;
 use crate::plan::{OnError, Ordered};
-use crate::steps::{Memory, Op, Output, Pull, Source};
+use crate::steps::{Convert, Memory, Op, Output, Pull, Source};
 use crate::value::Batch;
 use crate::wait::{Agent, Clock, Registry, Stop, Wait, What};
 
@@ -83,6 +83,8 @@ pub struct Stage {
     /// they are completed, and there is nothing that must see them all.
     pub(super) turn: Option<Sequencer<Line>>,
     pub(super) outputs: Vec<Arc<Conn>>,
+    /// For each output, how items get its shape, where that is not the last step's.
+    pub(super) converts: Vec<Option<Convert>>,
     inputs: Vec<Arc<Conn>>,
     intake: Mutex<Intake>,
     /// Nothing more is wanted: a step has enough, or all readers have ended.
@@ -165,8 +167,9 @@ impl Stage {
         let outputs: Vec<_> = stage
             .outputs
             .iter()
-            .map(|c| conns[c.index()].clone())
+            .map(|o| conns[o.conn.index()].clone())
             .collect();
+        let converts = stage.outputs.iter().map(|o| o.convert.clone()).collect();
         let inputs: Vec<_> = stage
             .inputs
             .iter()
@@ -203,6 +206,7 @@ impl Stage {
             waits,
             turn,
             outputs,
+            converts,
             inputs,
             intake: Mutex::new(Intake {
                 source,
@@ -228,6 +232,14 @@ impl Stage {
 
     pub fn workers(&self) -> usize {
         self.workers
+    }
+
+    /// The items in the shape of an output.
+    pub(super) fn fit(&self, output: usize, batch: Batch) -> Batch {
+        match &self.converts[output] {
+            Some(convert) => convert.apply(batch),
+            None => batch,
+        }
     }
 
     pub(super) fn meter<'a>(&self, shared: &'a Shared) -> &'a StageMeter {

@@ -430,13 +430,18 @@ impl Worker {
                     let n = batch.clear();
                     self.tally.ended[Outcome::Passed as usize] += n as u64;
                 }
-                1 => self.offers.push_back((0, batch, true)),
+                1 => {
+                    let batch = self.stage.fit(0, batch);
+                    self.offers.push_back((0, batch, true));
+                }
                 _ => {
                     batch.rendered = None;
                     batch.blocks_mut().seal();
                     for output in 1..outputs {
-                        self.offers.push_back((output, batch.clone(), false));
+                        let copy = self.stage.fit(output, batch.clone());
+                        self.offers.push_back((output, copy, false));
                     }
+                    let batch = self.stage.fit(0, batch);
                     self.offers.push_back((0, batch, true));
                 }
             }

@@ -22,7 +22,7 @@ pub fn start(plan: &Plan) -> Value {
                 "name": &*s.name,
                 "workers": s.executor.workers(),
                 "inputs": names(&s.inputs),
-                "outputs": names(&s.outputs),
+                "outputs": names(&s.outputs.iter().map(|o| o.conn).collect::<Vec<_>>()),
             })
         })
         .collect();

@@ -154,7 +154,7 @@ impl Watch {
                 name: stage.name.clone(),
                 workers: stage.executor.workers(),
                 inputs: bounds(&stage.inputs),
-                outputs: bounds(&stage.outputs),
+                outputs: bounds(&stage.outputs.iter().map(|o| o.conn).collect::<Vec<_>>()),
             })
             .collect();
         Watch {

@@ -8,18 +8,10 @@ use crate::value::{Batch, Cell, Row, Shape, Type};
 /// Brings batches of any type that `to` accepts into the shape of `to`: a record that goes where `any` is
 /// wanted becomes one cell, fields are put in the order of the shape, those it does not have are left out.
 ///
-/// It cannot fail: the checker lets nothing pass that `to` does not accept.
-pub fn convert(to: &Type) -> Op {
-    let shape = Shape::of(to);
-    Op::Each(Arc::new(move || Box::new(Convert { to: shape.clone(), from: None, how: How::Pass })))
-}
-
-#[derive(Debug)]
-struct Convert {
+/// It cannot fail: the checker lets nothing pass that `to` does not accept. Every row stays a row.
+#[derive(Clone, Debug)]
+pub struct Convert {
     to: Arc<Shape>,
-    /// What `how` was made for. A stage with several inputs changes between them.
-    from: Option<Arc<Shape>>,
-    how: How,
 }
 
 /// How rows of one shape become rows of another.
@@ -30,7 +22,10 @@ enum How {
     /// The record becomes one cell.
     Pack,
     /// Each cell of the new row, and the slots that go into the rest of an open record.
-    Fields { cells: Vec<Take>, rest: Option<Vec<(Cell, usize)>> },
+    Fields {
+        cells: Vec<Take>,
+        rest: Option<Vec<(Cell, usize)>>,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -47,29 +42,49 @@ fn how(from: &Shape, to: &Shape) -> How {
         (Some(_), None) => return How::Pack,
         (Some(a), Some(b)) => (a, b),
     };
-    let missing = if a.rest.is_some() { Take::Rest } else { Take::Null };
-    let cells: Vec<Take> = b.fields.iter().map(|f| a.slot(&f.name).map_or(missing, Take::Slot)).collect();
-    let in_place = cells.iter().enumerate().all(|(i, t)| *t == Take::Slot(i)) && cells.len() == a.fields.len();
+    let missing = if a.rest.is_some() {
+        Take::Rest
+    } else {
+        Take::Null
+    };
+    let cells: Vec<Take> = b
+        .fields
+        .iter()
+        .map(|f| a.slot(&f.name).map_or(missing, Take::Slot))
+        .collect();
+    let in_place =
+        cells.iter().enumerate().all(|(i, t)| *t == Take::Slot(i)) && cells.len() == a.fields.len();
     if in_place && a.rest.is_some() == b.rest.is_some() {
         return How::Pass;
     }
     let rest = b.rest.is_some().then(|| {
-        let others = a.fields.iter().enumerate().filter(|(_, f)| b.slot(&f.name).is_none());
+        let others = a
+            .fields
+            .iter()
+            .enumerate()
+            .filter(|(_, f)| b.slot(&f.name).is_none());
         others.map(|(i, f)| (Cell::str(&f.name), i)).collect()
     });
     How::Fields { cells, rest }
 }
 
-impl BatchStep for Convert {
-    fn run(&mut self, mut batch: Batch, _: &mut Cx<'_>) -> Flow {
+impl Convert {
+    pub fn to(ty: &Type) -> Convert {
+        Convert { to: Shape::of(ty) }
+    }
+
+    /// As a step, for a stage whose inputs differ.
+    pub fn op(self) -> Op {
+        Op::Each(Arc::new(move || Box::new(self.clone())))
+    }
+
+    /// The same items in the shape that is wanted.
+    #[must_use]
+    pub fn apply(&self, mut batch: Batch) -> Batch {
         if Arc::ptr_eq(batch.shape(), &self.to) {
-            return Flow::Next(batch);
+            return batch;
         }
-        if !self.from.as_ref().is_some_and(|from| Arc::ptr_eq(from, batch.shape())) {
-            self.how = how(batch.shape(), &self.to);
-            self.from = Some(batch.shape().clone());
-        }
-        Flow::Next(match &self.how {
+        match how(batch.shape(), &self.to) {
             How::Pass => {
                 batch.reshape(self.to.clone());
                 batch
@@ -80,44 +95,70 @@ impl BatchStep for Convert {
                     let item = batch.row(i).detach();
                     out.push_from(&batch, i, [item]);
                 }
+                batch.clear();
                 out
             }
             How::Fields { cells, rest } => {
                 let mut out = batch.derive(self.to.clone());
                 for i in 0..batch.len() {
-                    let row = batch.row(i);
-                    let new = fields(row, cells, rest.as_deref(), &self.to);
+                    let new = fields(batch.row(i), &cells, rest.as_deref(), &self.to);
                     out.push_from(&batch, i, new);
                 }
+                batch.clear();
                 out
             }
-        })
+        }
+    }
+}
+
+impl BatchStep for Convert {
+    fn run(&mut self, batch: Batch, _: &mut Cx<'_>) -> Flow {
+        Flow::Next(self.apply(batch))
     }
 }
 
 fn fields(row: Row<'_>, cells: &[Take], rest: Option<&[(Cell, usize)]>, to: &Shape) -> Vec<Cell> {
     // What an open record holds beside its fields is detached.
-    let others = row.shape.rest_slot().and_then(|slot| row.cells[slot].as_map());
+    let others = row
+        .shape
+        .rest_slot()
+        .and_then(|slot| row.cells[slot].as_map());
     let mut new = Vec::with_capacity(to.width());
     for (i, take) in cells.iter().enumerate() {
         new.push(match take {
             Take::Slot(slot) => row.cells[*slot].clone(),
             Take::Rest => {
-                let name = &to.record().expect("BUG: fields of what is no record").fields[i].name;
-                others.and_then(|m| m.get(name)).cloned().unwrap_or_default()
+                let name = &to
+                    .record()
+                    .expect("BUG: fields of what is no record")
+                    .fields[i]
+                    .name;
+                others
+                    .and_then(|m| m.get(name))
+                    .cloned()
+                    .unwrap_or_default()
             }
             Take::Null => Cell::Null,
         });
     }
     if let Some(packed) = rest {
         let record = to.record().expect("BUG: the rest of what is no record");
-        let mut entries: Vec<(Cell, Cell)> =
-            packed.iter().map(|(name, slot)| (name.clone(), row.cells[*slot].detach(row.blocks))).collect();
+        let mut entries: Vec<(Cell, Cell)> = packed
+            .iter()
+            .map(|(name, slot)| (name.clone(), row.cells[*slot].detach(row.blocks)))
+            .collect();
         if let Some(map) = others {
-            let kept = map.entries().iter().filter(|(k, _)| k.as_heap_str().is_none_or(|k| record.slot(k).is_none()));
+            let kept = map
+                .entries()
+                .iter()
+                .filter(|(k, _)| k.as_heap_str().is_none_or(|k| record.slot(k).is_none()));
             entries.extend(kept.cloned());
         }
-        new.push(if entries.is_empty() { Cell::Null } else { Cell::map(entries) });
+        new.push(if entries.is_empty() {
+            Cell::Null
+        } else {
+            Cell::map(entries)
+        });
     }
     new
 }

@@ -19,7 +19,7 @@ mod template_text;
 mod testing;
 mod words;
 
-pub use convert::convert;
+pub use convert::Convert;
 pub use cx::{Cx, Faults, ItemError, ItemErrorKind, Outcome, Output, RunError, Tally};
 pub use notation::{built_in, names_in, read_type};
 pub use table::{Group, Opt, Reader, STEPS, StepDef, find};

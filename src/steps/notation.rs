@@ -48,16 +48,18 @@ const FOREIGN: &[(&str, &str)] = &[
 pub fn read_type(node: &Node, types: &dyn Types, diagnostics: &mut Diagnostics) -> Type {
     match &node.value {
         Value::Scalar(Scalar::String { text, .. }) => read_text(text, node.at, types, diagnostics),
-        Value::List(of) => match of.as_slice() {
-            [one] => Type::list(read_type(one, types, diagnostics)),
-            _ => {
-                diagnostics.push(
+        Value::List(of) => {
+            match of.as_slice() {
+                [one] => Type::list(read_type(one, types, diagnostics)),
+                _ => {
+                    diagnostics.push(
                     Diagnostic::new("E0105", node.at, format!("a list type names one type, not {}", of.len()))
                         .help("write `[string]` for a list of strings, `[any]` for a list of anything"),
                 );
-                Type::list(Type::Any)
+                    Type::list(Type::Any)
+                }
             }
-        },
+        }
         Value::Map(fields) => {
             let mut record = RecordType::default();
             for (key, node) in fields {
@@ -65,7 +67,10 @@ pub fn read_type(node: &Node, types: &dyn Types, diagnostics: &mut Diagnostics) 
                 if key.text == "*" {
                     record.rest = Some(ty);
                 } else {
-                    record.fields.push(Field { name: Name::from(key.text.as_str()), ty });
+                    record.fields.push(Field {
+                        name: Name::from(key.text.as_str()),
+                        ty,
+                    });
                 }
             }
             Type::Record(record.into())
@@ -87,7 +92,8 @@ pub fn names_in(node: &Node) -> Vec<(&str, At)> {
     while let Some(node) = todo.pop() {
         match &node.value {
             Value::Scalar(Scalar::String { text, .. }) => {
-                let name = text.trim_matches(|c: char| matches!(c, '[' | ']' | '?') || c.is_whitespace());
+                let name =
+                    text.trim_matches(|c: char| matches!(c, '[' | ']' | '?') || c.is_whitespace());
                 if built_in(name).is_none() {
                     names.push((name, node.at));
                 }
@@ -105,7 +111,11 @@ pub fn built_in(name: &str) -> Option<&'static Type> {
 }
 
 fn built_in_names() -> String {
-    BUILT_IN.iter().map(|(n, _)| format!("`{n}`")).collect::<Vec<_>>().join(", ")
+    BUILT_IN
+        .iter()
+        .map(|(n, _)| format!("`{n}`"))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 fn read_text(text: &str, at: At, types: &dyn Types, diagnostics: &mut Diagnostics) -> Type {
@@ -125,11 +135,22 @@ fn read_text(text: &str, at: At, types: &dyn Types, diagnostics: &mut Diagnostic
     let d = Diagnostic::new("E0201", at, format!("there is no type `{text}`"));
     let names = types.names();
     let foreign = FOREIGN.iter().find(|(n, _)| text.eq_ignore_ascii_case(n));
-    diagnostics.push(match (nearest(text, names.into_iter().chain(BUILT_IN.iter().map(|(n, _)| *n))), foreign) {
-        (_, Some((_, ours))) => d.help(format!("write `{ours}`")),
-        (Some(near), None) => d.help(format!("did you mean `{near}`?")),
-        (None, None) => d.help(format!("the types are {}, and the names under `types:`", built_in_names())),
-    });
+    diagnostics.push(
+        match (
+            nearest(
+                text,
+                names.into_iter().chain(BUILT_IN.iter().map(|(n, _)| *n)),
+            ),
+            foreign,
+        ) {
+            (_, Some((_, ours))) => d.help(format!("write `{ours}`")),
+            (Some(near), None) => d.help(format!("did you mean `{near}`?")),
+            (None, None) => d.help(format!(
+                "the types are {}, and the names under `types:`",
+                built_in_names()
+            )),
+        },
+    );
     Type::Any
 }
 
@@ -152,13 +173,25 @@ mod tests {
     }
 
     fn text(t: &str) -> Node {
-        Node { value: Value::Scalar(Scalar::String { text: t.into(), plain: true }), at: At::default() }
+        Node::new(
+            Value::Scalar(Scalar::String {
+                text: t.into(),
+                plain: true,
+            }),
+            At::default(),
+        )
     }
 
     fn read(node: &Node) -> (String, Vec<String>) {
         let mut diagnostics = Diagnostics::default();
         let ty = read_type(node, &One, &mut diagnostics);
-        (ty.to_string(), diagnostics.iter().map(|d| format!("{} {}: {}", d.code, d.message, d.help.join("; "))).collect())
+        (
+            ty.to_string(),
+            diagnostics
+                .iter()
+                .map(|d| format!("{} {}: {}", d.code, d.message, d.help.join("; ")))
+                .collect(),
+        )
     }
 
     #[test]
@@ -172,23 +205,42 @@ mod tests {
             ("Hit", "{a: int}"),
             ("[Hit]", "[{a: int}]"),
         ] {
-            assert_eq!(read(&text(written)), (meant.to_owned(), vec![]), "{written}");
+            assert_eq!(
+                read(&text(written)),
+                (meant.to_owned(), vec![]),
+                "{written}"
+            );
         }
-        let key = |k: &str| Key { text: k.into(), at: At::default() };
-        let list = Node { value: Value::List(vec![text("Hit?")]), at: At::default() };
-        let map = Node { value: Value::Map(vec![(key("x"), list), (key("*"), text("any"))]), at: At::default() };
+        let key = |k: &str| Key {
+            text: k.into(),
+            at: At::default(),
+        };
+        let list = Node::new(Value::List(vec![text("Hit?")]), At::default());
+        let map = Node::new(
+            Value::Map(vec![(key("x"), list), (key("*"), text("any"))]),
+            At::default(),
+        );
         assert_eq!(read(&map), ("{x: [{a: int}?], *: any}".to_owned(), vec![]));
     }
 
     #[test]
     fn a_type_that_does_not_exist_is_answered_with_the_one_that_was_meant() {
-        assert_eq!(read(&text("sting")).1, ["E0201 there is no type `sting`: did you mean `string`?"]);
-        assert_eq!(read(&text("hit")).1, ["E0201 there is no type `hit`: did you mean `Hit`?"]);
-        assert_eq!(read(&text("float")).1, ["E0201 there is no type `float`: write `double`"]);
+        assert_eq!(
+            read(&text("sting")).1,
+            ["E0201 there is no type `sting`: did you mean `string`?"]
+        );
+        assert_eq!(
+            read(&text("hit")).1,
+            ["E0201 there is no type `hit`: did you mean `Hit`?"]
+        );
+        assert_eq!(
+            read(&text("float")).1,
+            ["E0201 there is no type `float`: write `double`"]
+        );
         assert!(read(&text("Frobnicator")).1[0].contains("the types are `string`"));
-        let none = Node { value: Value::List(vec![]), at: At::default() };
+        let none = Node::new(Value::List(vec![]), At::default());
         assert!(read(&none).1[0].starts_with("E0105 a list type names one type, not 0"));
-        let number = Node { value: Value::Scalar(Scalar::Int(3)), at: At::default() };
+        let number = Node::new(Value::Scalar(Scalar::Int(3)), At::default());
         assert!(read(&number).1[0].starts_with("E0105 a type is expected here, not the number 3"));
     }
 }

@@ -122,7 +122,11 @@ impl Batch {
     /// # Panics
     /// Where the widths differ.
     pub fn reshape(&mut self, shape: Arc<Shape>) {
-        assert_eq!(self.shape.width(), shape.width(), "BUG: a shape of another width");
+        assert_eq!(
+            self.shape.width(),
+            shape.width(),
+            "BUG: a shape of another width"
+        );
         self.shape = shape;
     }
 

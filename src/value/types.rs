@@ -155,17 +155,22 @@ impl Type {
             (Type::Null, t) | (t, Type::Null) => t.clone().optional(),
             (Type::Optional(a), b) | (b, Type::Optional(a)) => a.join(b.required()).optional(),
             (Type::List(a), Type::List(b)) => Type::list(a.join(b)),
-            (Type::Record(a), Type::Record(b)) if a.same_names(b) => Type::Record(Arc::new(RecordType {
-                fields: a
-                    .fields
-                    .iter()
-                    .map(|f| {
-                        let ty = b.field(&f.name).map_or(Type::Any, |t| f.ty.join(t));
-                        Field { name: f.name.clone(), ty }
-                    })
-                    .collect(),
-                rest: a.rest.as_ref().zip(b.rest.as_ref()).map(|(x, y)| x.join(y)),
-            })),
+            (Type::Record(a), Type::Record(b)) if a.same_names(b) => {
+                Type::Record(Arc::new(RecordType {
+                    fields: a
+                        .fields
+                        .iter()
+                        .map(|f| {
+                            let ty = b.field(&f.name).map_or(Type::Any, |t| f.ty.join(t));
+                            Field {
+                                name: f.name.clone(),
+                                ty,
+                            }
+                        })
+                        .collect(),
+                    rest: a.rest.as_ref().zip(b.rest.as_ref()).map(|(x, y)| x.join(y)),
+                }))
+            }
             _ => Type::Any,
         }
     }
