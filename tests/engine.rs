@@ -10,7 +10,7 @@ use millstream::engine::{Books, Options, run};
 use millstream::expr::{Env, Scope};
 use millstream::notice::{Ended, Exit, Notice};
 use millstream::plan::{
-    Conn, ConnId, ConnKind, Executor, OnError, Ordered, Plan, Program, Stage, StageId, Step,
+    Conn, ConnId, ConnKind, Executor, OnError, Ordered, Outlet, Plan, Program, Stage, StageId, Step,
 };
 use millstream::steps::{
     BatchStep, Cx, Flow, ItemError, Memory, Op, Outcome, Output, Pull, RunError, Source,
@@ -73,7 +73,10 @@ impl Draft {
     fn conn(&mut self, writers: &[StageId], max: usize) -> ConnId {
         let id = ConnId(self.conns.len() as u32);
         for w in writers {
-            self.stages[w.index()].outputs.push(id);
+            self.stages[w.index()].outputs.push(Outlet {
+                conn: id,
+                convert: None,
+            });
         }
         self.conns.push(Conn {
             id,

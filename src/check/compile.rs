@@ -7,7 +7,7 @@ use super::settings::Settings;
 use super::stages::Stages;
 use super::wiring::Wiring;
 use crate::diagnostic::Source;
-use crate::plan::{Conn, ConnId, Output, Plan, Program, Stage, StageId, Step};
+use crate::plan::{Conn, ConnId, Outlet, Plan, Program, Stage, StageId, Step};
 use crate::spec::File;
 use crate::steps::{CompileCx, Convert};
 use crate::value::{Name, Type};
@@ -84,7 +84,7 @@ pub(super) fn compile(
         .enumerate()
         .map(|(i, ((stage, program), settings))| {
             let (program, takes, gives) = program.expect("BUG: a stage outside of the order");
-            let outputs = wiring.stages[i].outputs.iter().map(|c| Output {
+            let outputs = wiring.stages[i].outputs.iter().map(|c| Outlet {
                 conn: ConnId(number(*c)),
                 convert: (carried[*c] != gives).then(|| Convert::to(&carried[*c])),
             });

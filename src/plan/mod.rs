@@ -56,7 +56,7 @@ pub struct Stage {
     /// Empty: the first step is a source.
     pub inputs: Vec<ConnId>,
     /// Every one of these gets every item.
-    pub outputs: Vec<Output>,
+    pub outputs: Vec<Outlet>,
     pub executor: Executor,
     pub program: Program,
     pub ordered: Ordered,
@@ -68,7 +68,7 @@ pub struct Stage {
 
 /// One way out of a stage.
 #[derive(Clone, Debug)]
-pub struct Output {
+pub struct Outlet {
     pub conn: ConnId,
     /// Brings what leaves the last step into the connection's shape, where it is another.
     pub convert: Option<Convert>,

@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 
 use crate::diagnostic::Place;
 use crate::plan::{
-    Conn, ConnId, ConnKind, Executor, OnError, Ordered, Output, Plan, Program, Stage, StageId, Step,
+    Conn, ConnId, ConnKind, Executor, OnError, Ordered, Outlet, Plan, Program, Stage, StageId, Step,
 };
 use crate::steps::Op;
 use crate::value::Type;
@@ -72,7 +72,7 @@ pub(crate) fn plan(stages: &[Sketch<'_>]) -> Plan {
                 writers: vec![StageId(writer as u32)],
                 readers: vec![StageId(reader as u32)],
             });
-            built[writer].outputs.push(Output {
+            built[writer].outputs.push(Outlet {
                 conn: id,
                 convert: None,
             });

@@ -11,8 +11,8 @@
 mod convert;
 mod cx;
 mod filter;
-mod parse;
 mod notation;
+mod parse;
 mod table;
 mod template_text;
 #[cfg(test)]
