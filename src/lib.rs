@@ -1,4 +1,4 @@
-#![doc = "millstream: a declarative pipeline orchestrator. See ARCHITECTURE.md for the map."]
+//! millstream: a declarative pipeline orchestrator. See ARCHITECTURE.md for the map.
 
 pub mod channel;
 pub mod check;

@@ -12,7 +12,7 @@ pub(super) fn text(bytes: &[u8]) -> &str {
         "BUG: a text span of another batch"
     );
     // SAFETY: see above.
-    #[allow(unsafe_code)]
+    #[allow(unsafe_code, reason = "see SAFETY; the only use")]
     unsafe {
         std::str::from_utf8_unchecked(bytes)
     }
