@@ -171,7 +171,7 @@ fn one(line: &mut Vec<u8>, random: &mut Random, second: u64) -> io::Result<()> {
 fn address(line: &mut Vec<u8>, random: &mut Random) -> io::Result<()> {
     // Visitors come back: a few thousand addresses, from the ranges kept for documentation and tests.
     let visitor = random.skewed(6000);
-    if visitor % 7 == 0 {
+    if visitor.is_multiple_of(7) {
         write!(line, "2001:db8:{:x}:{:x}::{:x}", visitor % 19, visitor * 31 % 4096, visitor)
     } else {
         write!(line, "198.{}.{}.{}", 18 + visitor % 2, visitor * 13 % 256, visitor * 7 % 256)
