@@ -42,6 +42,8 @@ struct Workload {
     /// Other programs for the same job: the program that must be installed, and a command for `sh` in which
     /// `$1` is the file.
     others: &'static [(&'static str, &'static str)],
+    /// Other hand-written programs, beside the one that counts.
+    also: &'static [&'static str],
 }
 
 const WORKLOADS: &[Workload] = &[
@@ -63,6 +65,7 @@ const WORKLOADS: &[Workload] = &[
                  END { for (path in hits) print hits[path], path, bytes[path] }' \"$1\" | sort -rn | head -20",
             ),
         ],
+        also: &[],
     },
     Workload {
         name: "json-lines",
@@ -81,6 +84,7 @@ const WORKLOADS: &[Workload] = &[
                  then put '$total = $price * $quantity' then cut -x -f email,note \"$1\"",
             ),
         ],
+        also: &[],
     },
     Workload {
         name: "idle-stages",
@@ -89,6 +93,7 @@ const WORKLOADS: &[Workload] = &[
         items: 5_000_000,
         target: 1.5,
         others: &[],
+        also: &["reused"],
     },
     Workload {
         name: "priority-queue",
@@ -97,6 +102,7 @@ const WORKLOADS: &[Workload] = &[
         items: 1_000_000,
         target: 2.0,
         others: &[],
+        also: &[],
     },
     Workload {
         name: "csv-rows",
@@ -105,6 +111,7 @@ const WORKLOADS: &[Workload] = &[
         items: 2_000_000,
         target: 2.0,
         others: &[("mlr", "mlr --csv filter '$country == \"DE\" && $quantity >= 5' \"$1\"")],
+        also: &[],
     },
 ];
 
@@ -273,8 +280,9 @@ fn one(workload: &Workload, wish: &Wish) -> io::Result<bool> {
     let file = data::file(workload.data, items)?;
     println!("\n{}: {} ({items} items)", workload.name, workload.title);
     let this = std::env::current_exe()?.display().to_string();
-    let hand = vec![this, "--hand".to_owned(), workload.name.to_owned(), file.display().to_string()];
-    let mut hand = Runner::new("hand-written", hand);
+    let by_hand =
+        |name: &str| vec![this.clone(), "--hand".to_owned(), name.to_owned(), file.display().to_string()];
+    let mut hand = Runner::new("hand-written", by_hand(workload.name));
     let mut mill = Runner::new("millstream", millstream(&pipeline(workload.name), &file));
 
     // Once without a clock: everything is in the page cache then, and the outputs can be compared.
@@ -292,7 +300,7 @@ fn one(workload: &Workload, wish: &Wish) -> io::Result<bool> {
     }
 
     let before = load();
-    let mut others: Vec<Runner> = Vec::new();
+    let mut others: Vec<Runner> = workload.also.iter().map(|name| Runner::new(name, by_hand(name))).collect();
     for (program, command) in workload.others {
         if installed(program) {
             let command = ["sh", "-c", command, "sh"].map(str::to_owned).into_iter();

@@ -21,7 +21,8 @@ pub(crate) fn run(name: &str, path: &str) -> io::Result<()> {
     match name {
         "access-log" => access_log::run(path),
         "json-lines" => json_lines::run(path),
-        "idle-stages" => idle_stages::run(path),
+        "idle-stages" => idle_stages::run(path, false),
+        "reused" => idle_stages::run(path, true),
         "priority-queue" => {
             priority_queue::run();
             Ok(())
