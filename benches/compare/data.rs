@@ -46,7 +46,9 @@ pub(crate) fn file(data: Data, lines: u64) -> io::Result<PathBuf> {
         match data {
             Data::Log => log::write(&mut out, lines, log::SEED)?,
             Data::Json => json(&mut out, lines)?,
-            Data::Short => (0..lines).try_for_each(|n| writeln!(out, "line {}", n * 7919 % 1_000_003))?,
+            Data::Short => {
+                (0..lines).try_for_each(|n| writeln!(out, "line {}", n * 7919 % 1_000_003))?
+            }
             Data::Csv => csv(&mut out, lines)?,
             Data::None => {}
         }
@@ -62,13 +64,22 @@ fn json(out: &mut dyn Write, lines: u64) -> io::Result<()> {
     let mut random = Random::new(1);
     for id in 0..lines {
         let user = random.below(50_000);
-        let (country, status) = (random.of(COUNTRIES), random.of(&["paid", "paid", "paid", "open", "failed"]));
+        let (country, status) = (
+            random.of(COUNTRIES),
+            random.of(&["paid", "paid", "paid", "open", "failed"]),
+        );
         let price = (random.below(10_000) + 99) as f64 / 100.0;
         let referrer = match random.below(3) {
             0 => "null".to_owned(),
             _ => format!("\"https://example.org/campaign/{}\"", random.below(100)),
         };
-        let note = random.of(&["", "leave at the door", "ring \\\"twice\\\"\\n", "für Öznur, 3. Stock", "東京"]);
+        let note = random.of(&[
+            "",
+            "leave at the door",
+            "ring \\\"twice\\\"\\n",
+            "für Öznur, 3. Stock",
+            "東京",
+        ]);
         writeln!(
             out,
             "{{\"id\":{id},\"at\":\"2025-03-14T{:02}:{:02}:{:02}Z\",\"user\":\"user{user}\",\
@@ -87,7 +98,13 @@ fn csv(out: &mut dyn Write, lines: u64) -> io::Result<()> {
     let mut random = Random::new(2);
     writeln!(out, "id,day,name,country,article,price,quantity,note")?;
     for id in 0..lines {
-        let name = random.of(&["Ana Lopez", "\"Smith, John\"", "Öznur Kaya", "\"Lee \"\"Ace\"\" Park\"", "Bo Ek"]);
+        let name = random.of(&[
+            "Ana Lopez",
+            "\"Smith, John\"",
+            "Öznur Kaya",
+            "\"Lee \"\"Ace\"\" Park\"",
+            "Bo Ek",
+        ]);
         let note = match random.below(50) {
             0 => "\"two\nlines\"",
             n if n < 20 => "",

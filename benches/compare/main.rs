@@ -12,7 +12,11 @@
 //! them; what is printed is the median, how far the rounds lie apart, and the machine's load. Before that the
 //! outputs of millstream and of the hand-written program must be the same, byte for byte.
 
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark prints what it found")]
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a benchmark prints what it found"
+)]
 
 mod data;
 mod hand;
@@ -110,7 +114,10 @@ const WORKLOADS: &[Workload] = &[
         data: Data::Csv,
         items: 2_000_000,
         target: 2.0,
-        others: &[("mlr", "mlr --csv filter '$country == \"DE\" && $quantity >= 5' \"$1\"")],
+        others: &[(
+            "mlr",
+            "mlr --csv filter '$country == \"DE\" && $quantity >= 5' \"$1\"",
+        )],
         also: &[],
     },
 ];
@@ -123,7 +130,10 @@ const ONE_ITEM: Duration = Duration::from_millis(15);
 const OTHERS: Duration = Duration::from_secs(12);
 
 fn main() -> ExitCode {
-    let args: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
+    let args: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|a| a != "--bench")
+        .collect();
     let done = match args.first().map(String::as_str) {
         Some("--measure") => return measure::small_parent(&args[1..]),
         Some("--hand") => hand::run(&args[1], &args[2]).map(|()| true),
@@ -149,7 +159,11 @@ struct Wish {
 
 impl Wish {
     fn read(args: &[String]) -> io::Result<Wish> {
-        let mut wish = Wish { rounds: 7, part: 1, names: Vec::new() };
+        let mut wish = Wish {
+            rounds: 7,
+            part: 1,
+            names: Vec::new(),
+        };
         let mut args = args.iter();
         while let Some(arg) = args.next() {
             match arg.as_str() {
@@ -158,7 +172,9 @@ impl Wish {
                     let n = args.next().and_then(|n| n.parse().ok()).filter(|n| *n > 0);
                     wish.rounds = n.ok_or_else(|| io::Error::other("--rounds takes a number"))?;
                 }
-                name if WORKLOADS.iter().any(|w| w.name == name) || ["one-item", "chain"].contains(&name) => {
+                name if WORKLOADS.iter().any(|w| w.name == name)
+                    || ["one-item", "chain"].contains(&name) =>
+                {
                     wish.names.push(name.to_owned());
                 }
                 other => {
@@ -182,7 +198,10 @@ fn compare(args: &[String]) -> io::Result<bool> {
     let wish = Wish::read(args)?;
     fs::create_dir_all(data::folder())?;
     let cores = std::thread::available_parallelism()?;
-    println!("{cores} cores, {} rounds in turn, medians of wall time (least to most)", wish.rounds);
+    println!(
+        "{cores} cores, {} rounds in turn, medians of wall time (least to most)",
+        wish.rounds
+    );
     let mut well = true;
     for workload in WORKLOADS.iter().filter(|w| wish.wants(w.name)) {
         well &= one(workload, &wish)?;
@@ -205,7 +224,11 @@ struct Runner {
 
 impl Runner {
     fn new(name: &str, command: Vec<String>) -> Runner {
-        Runner { name: name.to_owned(), command, taken: Vec::new() }
+        Runner {
+            name: name.to_owned(),
+            command,
+            taken: Vec::new(),
+        }
     }
 
     fn out(&self) -> PathBuf {
@@ -227,7 +250,12 @@ impl Runner {
     }
 
     fn peak_mib(&self) -> u64 {
-        self.taken.iter().map(|t| t.peak_kib).max().unwrap_or(0).div_ceil(1024)
+        self.taken
+            .iter()
+            .map(|t| t.peak_kib)
+            .max()
+            .unwrap_or(0)
+            .div_ceil(1024)
     }
 
     fn total(&self) -> Duration {
@@ -238,8 +266,16 @@ impl Runner {
     fn line(&self, beside: &Runner, items: u64) -> String {
         let seconds = |d: Duration| d.as_secs_f64();
         let median = seconds(self.median());
-        let least = self.taken.iter().map(|t| seconds(t.wall)).fold(f64::INFINITY, f64::min);
-        let most = self.taken.iter().map(|t| seconds(t.wall)).fold(0.0, f64::max);
+        let least = self
+            .taken
+            .iter()
+            .map(|t| seconds(t.wall))
+            .fold(f64::INFINITY, f64::min);
+        let most = self
+            .taken
+            .iter()
+            .map(|t| seconds(t.wall))
+            .fold(0.0, f64::max);
         let times = median / seconds(beside.median());
         let rate = items as f64 / median / 1e6;
         format!(
@@ -252,7 +288,10 @@ impl Runner {
 }
 
 fn millstream(pipeline: &Path, file: &Path) -> Vec<String> {
-    let mut command = vec![env!("CARGO_BIN_EXE_millstream").to_owned(), "run".to_owned()];
+    let mut command = vec![
+        env!("CARGO_BIN_EXE_millstream").to_owned(),
+        "run".to_owned(),
+    ];
     command.push(pipeline.display().to_string());
     command.extend(["--progress".to_owned(), "none".to_owned()]);
     if file != Path::new("/dev/null") {
@@ -262,7 +301,9 @@ fn millstream(pipeline: &Path, file: &Path) -> Vec<String> {
 }
 
 fn pipeline(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/pipelines").join(format!("{name}.yaml"))
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("benches/pipelines")
+        .join(format!("{name}.yaml"))
 }
 
 fn load() -> String {
@@ -276,12 +317,23 @@ fn installed(program: &str) -> bool {
 }
 
 fn one(workload: &Workload, wish: &Wish) -> io::Result<bool> {
-    let items = workload.items / if workload.data == Data::None { 1 } else { wish.part };
+    let items = workload.items
+        / if workload.data == Data::None {
+            1
+        } else {
+            wish.part
+        };
     let file = data::file(workload.data, items)?;
     println!("\n{}: {} ({items} items)", workload.name, workload.title);
     let this = std::env::current_exe()?.display().to_string();
-    let by_hand =
-        |name: &str| vec![this.clone(), "--hand".to_owned(), name.to_owned(), file.display().to_string()];
+    let by_hand = |name: &str| {
+        vec![
+            this.clone(),
+            "--hand".to_owned(),
+            name.to_owned(),
+            file.display().to_string(),
+        ]
+    };
     let mut hand = Runner::new("hand-written", by_hand(workload.name));
     let mut mill = Runner::new("millstream", millstream(&pipeline(workload.name), &file));
 
@@ -289,22 +341,38 @@ fn one(workload: &Workload, wish: &Wish) -> io::Result<bool> {
     for runner in [&hand, &mill] {
         let taken = runner.once()?;
         if taken.code != 0 {
-            println!("  {} ended with {}: {}", runner.name, taken.code, first_lines(&runner.errors()));
+            println!(
+                "  {} ended with {}: {}",
+                runner.name,
+                taken.code,
+                first_lines(&runner.errors())
+            );
             return Ok(false);
         }
     }
     let (expected, found) = (fs::read(hand.out())?, fs::read(mill.out())?);
     if expected != found {
-        println!("  NOT THE SAME OUTPUT: compare {} and {}", hand.out().display(), mill.out().display());
+        println!(
+            "  NOT THE SAME OUTPUT: compare {} and {}",
+            hand.out().display(),
+            mill.out().display()
+        );
         return Ok(false);
     }
 
     let before = load();
-    let mut others: Vec<Runner> = workload.also.iter().map(|name| Runner::new(name, by_hand(name))).collect();
+    let mut others: Vec<Runner> = workload
+        .also
+        .iter()
+        .map(|name| Runner::new(name, by_hand(name)))
+        .collect();
     for (program, command) in workload.others {
         if installed(program) {
             let command = ["sh", "-c", command, "sh"].map(str::to_owned).into_iter();
-            others.push(Runner::new(program, command.chain([file.display().to_string()]).collect()));
+            others.push(Runner::new(
+                program,
+                command.chain([file.display().to_string()]).collect(),
+            ));
         } else {
             println!("  {program} is not installed");
         }
@@ -319,8 +387,16 @@ fn one(workload: &Workload, wish: &Wish) -> io::Result<bool> {
     }
     println!("{}", hand.line(&hand, items));
     let times = mill.median().as_secs_f64() / hand.median().as_secs_f64();
-    let verdict = if times <= workload.target { "reached" } else { "MISSED" };
-    println!("{}  target {:.1}: {verdict}", mill.line(&hand, items), workload.target);
+    let verdict = if times <= workload.target {
+        "reached"
+    } else {
+        "MISSED"
+    };
+    println!(
+        "{}  target {:.1}: {verdict}",
+        mill.line(&hand, items),
+        workload.target
+    );
     for other in &others {
         println!("{}", other.line(&hand, items));
     }
@@ -331,8 +407,15 @@ fn one(workload: &Workload, wish: &Wish) -> io::Result<bool> {
     let file = data::file(workload.data, items * 4)?;
     let more = Runner::new("millstream", millstream(&pipeline(workload.name), &file));
     let peak = more.once()?.peak_kib.div_ceil(1024);
-    let verdict = if peak.max(mill.peak_mib()) <= PEAK { "reached" } else { "MISSED" };
-    println!("  peak {} MiB, with four times the input {peak} MiB; target {PEAK} MiB: {verdict}", mill.peak_mib());
+    let verdict = if peak.max(mill.peak_mib()) <= PEAK {
+        "reached"
+    } else {
+        "MISSED"
+    };
+    println!(
+        "  peak {} MiB, with four times the input {peak} MiB; target {PEAK} MiB: {verdict}",
+        mill.peak_mib()
+    );
     Ok(true)
 }
 
@@ -345,7 +428,10 @@ fn first_lines(path: &Path) -> String {
 fn one_item(wish: &Wish) -> io::Result<()> {
     println!("\none-item: a pipeline of one item, from start to finish");
     let mut nothing = Runner::new("true", vec!["true".to_owned()]);
-    let mut mill = Runner::new("millstream", millstream(&pipeline("one-item"), Path::new("/dev/null")));
+    let mut mill = Runner::new(
+        "millstream",
+        millstream(&pipeline("one-item"), Path::new("/dev/null")),
+    );
     for _ in 0..wish.rounds * 3 {
         nothing.taken.push(nothing.once()?);
         mill.taken.push(mill.once()?);
@@ -354,7 +440,11 @@ fn one_item(wish: &Wish) -> io::Result<()> {
         println!("  millstream failed: {}", first_lines(&mill.errors()));
         return Ok(());
     }
-    let verdict = if mill.median() <= ONE_ITEM { "reached" } else { "MISSED" };
+    let verdict = if mill.median() <= ONE_ITEM {
+        "reached"
+    } else {
+        "MISSED"
+    };
     println!(
         "  {:.1} ms ({:.1} ms for a program that does nothing), peak {} MiB; target {} ms: {verdict}",
         mill.median().as_secs_f64() * 1e3,
@@ -375,21 +465,35 @@ fn chain(wish: &Wish) -> io::Result<()> {
     for stages in [SHORT, LONG] {
         let path = data::folder().join(format!("chain-{stages}.yaml"));
         fs::write(&path, chain_of(stages, items))?;
-        chains.push(Runner::new(&format!("chain-{stages}"), millstream(&path, Path::new("/dev/null"))));
+        chains.push(Runner::new(
+            &format!("chain-{stages}"),
+            millstream(&path, Path::new("/dev/null")),
+        ));
     }
     for _ in 0..wish.rounds {
         for runner in &mut chains {
             let taken = runner.once()?;
             if taken.code != 0 {
-                println!("  {} failed: {}", runner.name, first_lines(&runner.errors()));
+                println!(
+                    "  {} failed: {}",
+                    runner.name,
+                    first_lines(&runner.errors())
+                );
                 return Ok(());
             }
             runner.taken.push(taken);
         }
     }
-    let [short, long] = [chains[0].median().as_secs_f64(), chains[1].median().as_secs_f64()];
+    let [short, long] = [
+        chains[0].median().as_secs_f64(),
+        chains[1].median().as_secs_f64(),
+    ];
     let each = |seconds: f64, stages: u32| seconds / f64::from(stages) / items as f64 * 1e9;
-    let verdict = if long <= 10.0 * short { "reached" } else { "MISSED" };
+    let verdict = if long <= 10.0 * short {
+        "reached"
+    } else {
+        "MISSED"
+    };
     println!(
         "  {short:.3} s and {long:.3} s: {:.1} and {:.1} ns an item and stage; ten times the stages cost {:.1} times, target 10: {verdict}",
         each(short, SHORT),

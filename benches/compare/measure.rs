@@ -36,10 +36,20 @@ pub(crate) fn run(command: &[String], out: &Path, errors: &Path) -> io::Result<T
         .env("MEASURE_ERRORS", errors)
         .output()?;
     let said = String::from_utf8_lossy(&done.stderr);
-    let numbers: Vec<u64> = said.split_whitespace().filter_map(|n| n.parse().ok()).collect();
+    let numbers: Vec<u64> = said
+        .split_whitespace()
+        .filter_map(|n| n.parse().ok())
+        .collect();
     match numbers[..] {
-        [nanos, peak_kib, code] => Ok(Taken { wall: Duration::from_nanos(nanos), peak_kib, code: code as i32 }),
-        _ => Err(io::Error::other(format!("{} cannot be run: {said}", command.join(" ")))),
+        [nanos, peak_kib, code] => Ok(Taken {
+            wall: Duration::from_nanos(nanos),
+            peak_kib,
+            code: code as i32,
+        }),
+        _ => Err(io::Error::other(format!(
+            "{} cannot be run: {said}",
+            command.join(" ")
+        ))),
     }
 }
 
@@ -48,19 +58,31 @@ pub(crate) fn small_parent(command: &[String]) -> ExitCode {
     let measure = || -> io::Result<Taken> {
         let errors = std::env::var_os("MEASURE_ERRORS").unwrap_or_else(|| "/dev/null".into());
         let mut program = Command::new(&command[0]);
-        program.args(&command[1..]).stderr(File::create(errors)?).env_remove("MEASURE_ERRORS");
+        program
+            .args(&command[1..])
+            .stderr(File::create(errors)?)
+            .env_remove("MEASURE_ERRORS");
         let started = Instant::now();
         let status = program.status()?;
         let wall = started.elapsed();
         let peak_kib = getrusage(UsageWho::RUSAGE_CHILDREN)?.max_rss() as u64;
-        let code = status
-            .code()
-            .unwrap_or_else(|| 128 + std::os::unix::process::ExitStatusExt::signal(&status).unwrap_or(0));
-        Ok(Taken { wall, peak_kib, code })
+        let code = status.code().unwrap_or_else(|| {
+            128 + std::os::unix::process::ExitStatusExt::signal(&status).unwrap_or(0)
+        });
+        Ok(Taken {
+            wall,
+            peak_kib,
+            code,
+        })
     };
     match measure() {
         Ok(taken) => {
-            eprintln!("{} {} {}", taken.wall.as_nanos(), taken.peak_kib, taken.code);
+            eprintln!(
+                "{} {} {}",
+                taken.wall.as_nanos(),
+                taken.peak_kib,
+                taken.code
+            );
             ExitCode::SUCCESS
         }
         Err(e) => {

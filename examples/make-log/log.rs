@@ -126,8 +126,16 @@ const CRAWLERS: &[&str] = &[
     "Mozilla/5.0 (compatible; YandexBot/3.0; +http://yandex.com/bots)",
 ];
 
-const QUERIES: &[&str] =
-    &["", "", "", "?page=2", "?q=oak+chair", "?q=caf%C3%A9&sort=price", "?utm_source=mail&utm_id=31", "?ref="];
+const QUERIES: &[&str] = &[
+    "",
+    "",
+    "",
+    "?page=2",
+    "?q=oak+chair",
+    "?q=caf%C3%A9&sort=price",
+    "?utm_source=mail&utm_id=31",
+    "?ref=",
+];
 
 const USERS: &[&str] = &["anna", "bert.m", "chloé", "d%20smith", "eve@example.com"];
 
@@ -150,7 +158,11 @@ pub(crate) fn write(out: &mut dyn Write, lines: u64, seed: u64) -> io::Result<()
 
 fn one(line: &mut Vec<u8>, random: &mut Random, second: u64) -> io::Result<()> {
     address(line, random)?;
-    let user = if random.below(40) == 0 { random.of(USERS) } else { "-" };
+    let user = if random.below(40) == 0 {
+        random.of(USERS)
+    } else {
+        "-"
+    };
     write!(
         line,
         " - {user} [14/Mar/2025:{:02}:{:02}:{:02} +0100] \"",
@@ -172,9 +184,21 @@ fn address(line: &mut Vec<u8>, random: &mut Random) -> io::Result<()> {
     // Visitors come back: a few thousand addresses, from the ranges kept for documentation and tests.
     let visitor = random.skewed(6000);
     if visitor.is_multiple_of(7) {
-        write!(line, "2001:db8:{:x}:{:x}::{:x}", visitor % 19, visitor * 31 % 4096, visitor)
+        write!(
+            line,
+            "2001:db8:{:x}:{:x}::{:x}",
+            visitor % 19,
+            visitor * 31 % 4096,
+            visitor
+        )
     } else {
-        write!(line, "198.{}.{}.{}", 18 + visitor % 2, visitor * 13 % 256, visitor * 7 % 256)
+        write!(
+            line,
+            "198.{}.{}.{}",
+            18 + visitor % 2,
+            visitor * 13 % 256,
+            visitor * 7 % 256
+        )
     }
 }
 
@@ -195,7 +219,12 @@ fn scan(line: &mut Vec<u8>, random: &mut Random) -> io::Result<()> {
     let path = random.of(SCANS);
     let method = if random.below(4) == 0 { "POST" } else { "GET" };
     let status = if random.below(6) == 0 { 403 } else { 404 };
-    writeln!(line, "{method} {path} HTTP/1.1\" {status} {} \"-\" \"{}\"", 196, random.of(PROGRAMS))
+    writeln!(
+        line,
+        "{method} {path} HTTP/1.1\" {status} {} \"-\" \"{}\"",
+        196,
+        random.of(PROGRAMS)
+    )
 }
 
 fn asset(line: &mut Vec<u8>, random: &mut Random) -> io::Result<()> {
@@ -208,7 +237,12 @@ fn asset(line: &mut Vec<u8>, random: &mut Random) -> io::Result<()> {
         31..=33 => write!(line, "404 196")?,
         _ => write!(line, "200 {}", 900 + random.below(180_000))?,
     }
-    writeln!(line, " \"https://shop.example{}\" \"{}\"", random.of(PAGES), random.of(BROWSERS))
+    writeln!(
+        line,
+        " \"https://shop.example{}\" \"{}\"",
+        random.of(PAGES),
+        random.of(BROWSERS)
+    )
 }
 
 fn visit(
@@ -220,8 +254,16 @@ fn visit(
     let path = pages[random.skewed(pages.len() as u64) as usize];
     let query = random.of(QUERIES);
     let posts = path.starts_with("/checkout") || path == "/login";
-    let method = if posts && random.below(2) == 0 { "POST" } else { "GET" };
-    write!(line, "{method} {path}{query} HTTP/{}\" ", if random.below(3) == 0 { "1.1" } else { "2.0" })?;
+    let method = if posts && random.below(2) == 0 {
+        "POST"
+    } else {
+        "GET"
+    };
+    write!(
+        line,
+        "{method} {path}{query} HTTP/{}\" ",
+        if random.below(3) == 0 { "1.1" } else { "2.0" }
+    )?;
     // Paying and the reports break more often than the rest.
     let breaks = match path {
         "/checkout/payment" => 120,
@@ -230,7 +272,12 @@ fn visit(
         _ => 6,
     };
     match random.below(1000) {
-        n if n < breaks => write!(line, "{} {}", if n % 3 == 0 { 502 } else { 500 }, 520 + random.below(80))?,
+        n if n < breaks => write!(
+            line,
+            "{} {}",
+            if n % 3 == 0 { 502 } else { 500 },
+            520 + random.below(80)
+        )?,
         n if n < breaks + 40 => write!(line, "302 -")?,
         n if n < breaks + 60 => write!(line, "304 -")?,
         _ => write!(line, "200 {}", 4000 + random.below(60_000))?,
@@ -250,7 +297,12 @@ fn api(line: &mut Vec<u8>, random: &mut Random) -> io::Result<()> {
     let method = random.of(&["GET", "GET", "GET", "GET", "PUT", "POST", "DELETE"]);
     write!(line, "{method} {path}{thing} HTTP/1.1\" ")?;
     match random.below(1000) {
-        n if n < breaks => write!(line, "{} {}", [500, 502, 503, 504][(n % 4) as usize], 60 + random.below(400))?,
+        n if n < breaks => write!(
+            line,
+            "{} {}",
+            [500, 502, 503, 504][(n % 4) as usize],
+            60 + random.below(400)
+        )?,
         n if n < breaks + 30 => write!(line, "404 48")?,
         n if n < breaks + 40 => write!(line, "429 31")?,
         _ if method == "DELETE" => write!(line, "204 -")?,

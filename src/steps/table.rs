@@ -73,8 +73,11 @@ impl Reader<'_> {
         let Some(map) = node.as_map() else { return &[] };
         for (key, _) in map {
             if !known.contains(&key.text.as_str()) {
-                let mut d =
-                    Diagnostic::new("E0103", key.at, format!("`{}` has no option `{}`", self.step, key.text));
+                let mut d = Diagnostic::new(
+                    "E0103",
+                    key.at,
+                    format!("`{}` has no option `{}`", self.step, key.text),
+                );
                 d = match nearest(&key.text, known.iter().copied()) {
                     Some(near) => d.help(format!("did you mean `{near}`?")),
                     None => d.help(format!("its options are {}", known.join(", "))),

@@ -51,7 +51,13 @@ pub(super) fn run(path: &str) -> io::Result<()> {
 }
 
 /// The lines that begin in the block at `start`.
-fn one_block(file: &File, size: u64, start: u64, block: &mut Vec<u8>, counts: &mut Counts) -> io::Result<()> {
+fn one_block(
+    file: &File,
+    size: u64,
+    start: u64,
+    block: &mut Vec<u8>,
+    counts: &mut Counts,
+) -> io::Result<()> {
     // From one byte before, to see whether a line begins just here.
     let from = start.saturating_sub(1);
     let end = (start - from) as usize + BLOCK;
@@ -67,13 +73,20 @@ fn one_block(file: &File, size: u64, start: u64, block: &mut Vec<u8>, counts: &m
                 n => filled += n,
             }
         }
-        if filled <= end || from + filled as u64 >= size || memchr(b'\n', &block[end - 1..filled]).is_some() {
+        if filled <= end
+            || from + filled as u64 >= size
+            || memchr(b'\n', &block[end - 1..filled]).is_some()
+        {
             break;
         }
         wanted = (wanted * 2).min((size - from) as usize);
     }
     let data = &block[..filled];
-    let mut at = if start == 0 { 0 } else { memchr(b'\n', data).map_or(filled, |i| i + 1) };
+    let mut at = if start == 0 {
+        0
+    } else {
+        memchr(b'\n', data).map_or(filled, |i| i + 1)
+    };
     while at < filled.min(end) {
         let rest = &data[at..];
         at += one_line(rest, counts);
@@ -84,7 +97,9 @@ fn one_block(file: &File, size: u64, start: u64, block: &mut Vec<u8>, counts: &m
 /// Counts the first line of `rest`, if it is a server error, and says how long it is.
 fn one_line(rest: &[u8], counts: &mut Counts) -> usize {
     let ends = |from: usize| memchr(b'\n', &rest[from..]).map_or(rest.len(), |i| from + i + 1);
-    let Some(open) = memchr::memchr2(b'"', b'\n', rest) else { return rest.len() };
+    let Some(open) = memchr::memchr2(b'"', b'\n', rest) else {
+        return rest.len();
+    };
     if rest[open] == b'\n' {
         return open + 1;
     }
@@ -105,10 +120,14 @@ fn one_line(rest: &[u8], counts: &mut Counts) -> usize {
     if rest.get(status) != Some(&b'5') || rest.get(status + 3) != Some(&b' ') {
         return end;
     }
-    let bytes = rest[status + 4..end].iter().take_while(|b| b.is_ascii_digit());
+    let bytes = rest[status + 4..end]
+        .iter()
+        .take_while(|b| b.is_ascii_digit());
     let bytes = bytes.fold(0, |n, b| n * 10 + u64::from(b - b'0'));
     let request = &rest[request..close];
-    let Some(path) = memchr(b' ', request).map(|i| &request[i + 1..]) else { return end };
+    let Some(path) = memchr(b' ', request).map(|i| &request[i + 1..]) else {
+        return end;
+    };
     let path = &path[..memchr::memchr2(b' ', b'?', path).unwrap_or(path.len())];
     if let Some(sum) = counts.get_mut(path) {
         sum.0 += 1;

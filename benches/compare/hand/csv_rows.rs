@@ -26,13 +26,20 @@ fn last_row_end(block: &[u8]) -> usize {
 }
 
 fn work(block: &[u8], made: &mut Vec<u8>) -> io::Result<()> {
-    let mut rows = csv::ReaderBuilder::new().has_headers(false).buffer_capacity(1 << 16).from_reader(block);
-    let mut out = csv::WriterBuilder::new().buffer_capacity(1 << 16).from_writer(made);
+    let mut rows = csv::ReaderBuilder::new()
+        .has_headers(false)
+        .buffer_capacity(1 << 16)
+        .from_reader(block);
+    let mut out = csv::WriterBuilder::new()
+        .buffer_capacity(1 << 16)
+        .from_writer(made);
     let mut row = csv::ByteRecord::new();
     while rows.read_byte_record(&mut row)? {
         let pieces = std::str::from_utf8(&row[QUANTITY]).unwrap_or_default();
         // The header is the one row whose quantity is no number.
-        if pieces == "quantity" || (&row[COUNTRY] == b"DE" && pieces.parse::<i64>().is_ok_and(|n| n >= 5)) {
+        if pieces == "quantity"
+            || (&row[COUNTRY] == b"DE" && pieces.parse::<i64>().is_ok_and(|n| n >= 5))
+        {
             out.write_byte_record(&row)?;
         }
     }

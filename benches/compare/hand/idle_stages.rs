@@ -21,7 +21,11 @@ pub(super) fn run(path: &str, reuse: bool) -> io::Result<()> {
     let (third, fourth_in) = bounded::<Batch>(WAITING);
     let (back, used) = bounded::<Batch>(3 * WAITING + 4);
     std::thread::scope(|threads| {
-        threads.spawn(move || second_in.into_iter().all(|batch| second.send(batch).is_ok()));
+        threads.spawn(move || {
+            second_in
+                .into_iter()
+                .all(|batch| second.send(batch).is_ok())
+        });
         threads.spawn(move || third_in.into_iter().all(|batch| third.send(batch).is_ok()));
         let count = threads.spawn(move || {
             let mut n = 0;
@@ -41,7 +45,10 @@ pub(super) fn run(path: &str, reuse: bool) -> io::Result<()> {
 }
 
 fn read(file: &mut File, first: &Sender<Batch>, used: &Receiver<Batch>) -> io::Result<()> {
-    let fresh = || used.try_recv().unwrap_or_else(|_| vec![String::new(); BATCH]);
+    let fresh = || {
+        used.try_recv()
+            .unwrap_or_else(|_| vec![String::new(); BATCH])
+    };
     let (mut block, mut filled) = (vec![0; super::BLOCK], 0);
     let (mut batch, mut lines) = (fresh(), 0);
     loop {
@@ -60,7 +67,9 @@ fn read(file: &mut File, first: &Sender<Batch>, used: &Receiver<Batch>) -> io::R
             lines += 1;
             if lines == BATCH {
                 lines = 0;
-                first.send(std::mem::replace(&mut batch, fresh())).map_err(io::Error::other)?;
+                first
+                    .send(std::mem::replace(&mut batch, fresh()))
+                    .map_err(io::Error::other)?;
             }
         }
         block.copy_within(end..filled, 0);

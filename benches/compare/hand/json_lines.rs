@@ -38,7 +38,11 @@ struct Paid<'a> {
 }
 
 pub(super) fn run(path: &str) -> io::Result<()> {
-    super::in_order(path, |block| memrchr(b'\n', block).map_or(0, |i| i + 1), work)
+    super::in_order(
+        path,
+        |block| memrchr(b'\n', block).map_or(0, |i| i + 1),
+        work,
+    )
 }
 
 fn work(block: &[u8], made: &mut Vec<u8>) -> io::Result<()> {

@@ -28,7 +28,9 @@ pub(crate) fn run(name: &str, path: &str) -> io::Result<()> {
             Ok(())
         }
         "csv-rows" => csv_rows::run(path),
-        _ => Err(io::Error::other(format!("no hand-written program `{name}`"))),
+        _ => Err(io::Error::other(format!(
+            "no hand-written program `{name}`"
+        ))),
     }
 }
 
@@ -46,7 +48,11 @@ fn in_order(
         rest: Vec<u8>,
         blocks: u64,
     }
-    let source = Mutex::new(Source { file: File::open(path)?, rest: Vec::new(), blocks: 0 });
+    let source = Mutex::new(Source {
+        file: File::open(path)?,
+        rest: Vec::new(),
+        blocks: 0,
+    });
     let (turn, next) = (Mutex::new(0_u64), Condvar::new());
     // Takes the next block into `block`; its number, or `None` at the end.
     let take = |block: &mut Vec<u8>| -> io::Result<Option<u64>> {
@@ -65,7 +71,11 @@ fn in_order(
             block.append(rest);
         }
         *blocks += 1;
-        Ok(if block.is_empty() { None } else { Some(*blocks - 1) })
+        Ok(if block.is_empty() {
+            None
+        } else {
+            Some(*blocks - 1)
+        })
     };
     let worker = || -> io::Result<()> {
         let (mut block, mut made) = (Vec::with_capacity(2 * BLOCK), Vec::with_capacity(2 * BLOCK));

@@ -42,7 +42,9 @@ fn write(queue: &Queue, from: i64) {
     let mut batch = Vec::with_capacity(BATCH);
     let send = |batch: &mut Vec<(i64, i64)>| {
         let mut heap = queue.heap.lock();
-        queue.room.wait_while(&mut heap, |heap| heap.items.len() + BATCH > MAX);
+        queue
+            .room
+            .wait_while(&mut heap, |heap| heap.items.len() + BATCH > MAX);
         for (key, value) in batch.drain(..) {
             let came = heap.came;
             heap.came += 1;
@@ -66,7 +68,9 @@ fn read(queue: &Queue) -> (i64, i64) {
     let mut batch = Vec::with_capacity(BATCH);
     loop {
         let mut heap = queue.heap.lock();
-        queue.some.wait_while(&mut heap, |heap| heap.items.is_empty() && heap.writers > 0);
+        queue
+            .some
+            .wait_while(&mut heap, |heap| heap.items.is_empty() && heap.writers > 0);
         for _ in 0..BATCH {
             let Some(item) = heap.items.pop() else { break };
             batch.push(item);
