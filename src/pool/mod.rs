@@ -17,7 +17,7 @@ mod thread;
 mod worker;
 
 pub use faults::Failure;
-pub use sequencer::{Deposit, Sequencer};
+pub use sequencer::{Deposit, Range, Sequencer};
 pub use stage::{Shared, Stage};
 pub use thread::drive;
 pub use worker::{Turn, Worker};
