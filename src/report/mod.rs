@@ -11,6 +11,7 @@ pub mod bars;
 pub mod cells;
 #[cfg(test)]
 pub(crate) mod fake;
+pub mod graph;
 pub mod json;
 pub mod look;
 pub mod numbers;
