@@ -13,12 +13,20 @@ pub fn draw(plan: &Plan) -> String {
         text += &format!("  label={};\n", quoted(description));
     }
     for stage in &plan.stages {
-        let mut lines = vec![stage.name.to_string(), words::executor(stage), String::new()];
+        let mut lines = vec![
+            stage.name.to_string(),
+            words::executor(stage),
+            String::new(),
+        ];
         lines.extend(words::steps(stage));
         // Ends each line at the left.
         let label: String = lines.iter().map(|l| escaped(l) + "\\l").collect();
         let tooltip = stage.description.as_deref().unwrap_or(&stage.name);
-        text += &format!("  s{} [label=\"{label}\", tooltip={}];\n", stage.id.0, quoted(tooltip));
+        text += &format!(
+            "  s{} [label=\"{label}\", tooltip={}];\n",
+            stage.id.0,
+            quoted(tooltip)
+        );
     }
     for conn in &plan.conns {
         text += &arrows(conn);
@@ -30,7 +38,10 @@ fn arrows(conn: &Conn) -> String {
     let label = quoted(&words::conn(conn));
     let mut text = String::new();
     if conn.kind == ConnKind::Queue {
-        text += &format!("  c{} [shape=cds, fillcolor=\"#fff8e5\", fontsize=9, label={label}];\n", conn.id.0);
+        text += &format!(
+            "  c{} [shape=cds, fillcolor=\"#fff8e5\", fontsize=9, label={label}];\n",
+            conn.id.0
+        );
         for w in &conn.writers {
             text += &format!("  s{} -> c{};\n", w.0, conn.id.0);
         }
@@ -53,5 +64,7 @@ fn quoted(text: &str) -> String {
 
 /// Inside double quotes a quote ends the text and a backslash begins an escape; nothing else means anything.
 fn escaped(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+    text.replace('\\', "\\\\")
+        .replace('"', "\\\"")
+        .replace('\n', "\\n")
 }

@@ -23,11 +23,21 @@ pub struct Lane {
 
 impl Lane {
     pub fn first(&self) -> usize {
-        self.writers.iter().chain(&self.readers).copied().min().unwrap_or(0)
+        self.writers
+            .iter()
+            .chain(&self.readers)
+            .copied()
+            .min()
+            .unwrap_or(0)
     }
 
     pub fn last(&self) -> usize {
-        self.writers.iter().chain(&self.readers).copied().max().unwrap_or(0)
+        self.writers
+            .iter()
+            .chain(&self.readers)
+            .copied()
+            .max()
+            .unwrap_or(0)
     }
 }
 
@@ -47,7 +57,11 @@ impl Layout {
         for (row, stage) in order.iter().enumerate() {
             row_of[stage.index()] = row;
         }
-        let mut layout = Layout { rows: Vec::new(), lanes: lanes(plan, &row_of), columns: 0 };
+        let mut layout = Layout {
+            rows: Vec::new(),
+            lanes: lanes(plan, &row_of),
+            columns: 0,
+        };
         layout.place(&order);
         layout
     }
@@ -58,8 +72,12 @@ impl Layout {
         let mut held: Vec<Option<usize>> = Vec::new();
         for (row, stage) in order.iter().enumerate() {
             // The stage stands at the foot of the leftmost lane that ends with it.
-            let ends = |lane: &Lane| lane.last() == row && lane.first() < row && lane.readers.contains(&row);
-            let own = held.iter().position(|h| h.is_some_and(|l| ends(&self.lanes[l])));
+            let ends = |lane: &Lane| {
+                lane.last() == row && lane.first() < row && lane.readers.contains(&row)
+            };
+            let own = held
+                .iter()
+                .position(|h| h.is_some_and(|l| ends(&self.lanes[l])));
             let own = own.unwrap_or_else(|| free(&held, 0));
             if own == held.len() {
                 held.push(None);
@@ -71,7 +89,9 @@ impl Layout {
             let over = |h: Option<usize>, read: bool| {
                 h.is_some_and(|l| lanes[l].last() == row && lanes[l].readers.contains(&row) == read)
             };
-            held.iter_mut().filter(|h| over(**h, true)).for_each(|h| *h = None);
+            held.iter_mut()
+                .filter(|h| over(**h, true))
+                .for_each(|h| *h = None);
             let closing: Vec<usize> = (0..held.len()).filter(|c| over(held[*c], false)).collect();
             // The first of the lanes that begin here goes on below the stage.
             let mut below = true;
@@ -79,7 +99,8 @@ impl Layout {
                 if self.lanes[l].first() != row {
                     continue;
                 }
-                let column = if below && self.lanes[l].writers.contains(&row) && held[own].is_none() {
+                let column = if below && self.lanes[l].writers.contains(&row) && held[own].is_none()
+                {
                     below = false;
                     own
                 } else {
@@ -102,7 +123,9 @@ impl Layout {
 
 /// The first free column at or after `from`, where there is one; a new one else.
 fn free(held: &[Option<usize>], from: usize) -> usize {
-    (from..held.len()).find(|c| held[*c].is_none()).unwrap_or(held.len().max(from))
+    (from..held.len())
+        .find(|c| held[*c].is_none())
+        .unwrap_or(held.len().max(from))
 }
 
 /// The stages in the order in which they are drawn: after what they read from, and right below it where that can be.
@@ -111,7 +134,12 @@ fn order(plan: &Plan) -> Vec<StageId> {
     let mut writers: Vec<BTreeSet<usize>> = vec![BTreeSet::new(); count];
     for conn in &plan.conns {
         for r in &conn.readers {
-            writers[r.index()].extend(conn.writers.iter().map(|w| w.index()).filter(|w| *w != r.index()));
+            writers[r.index()].extend(
+                conn.writers
+                    .iter()
+                    .map(|w| w.index())
+                    .filter(|w| *w != r.index()),
+            );
         }
     }
     let mut placed: Vec<Option<usize>> = vec![None; count];
@@ -120,8 +148,16 @@ fn order(plan: &Plan) -> Vec<StageId> {
         let left = || (0..count).filter(|s| placed[*s].is_none());
         let open = |s: &usize| writers[*s].iter().filter(|w| placed[**w].is_none()).count();
         // The one whose latest writer was placed last comes next, so that lines stay short.
-        let nearest = |s: &usize| writers[*s].iter().filter_map(|w| placed[*w]).max().map_or(-1, |r| r as i64);
-        let ready = left().filter(|s| open(s) == 0).max_by_key(|s| (nearest(s), std::cmp::Reverse(*s)));
+        let nearest = |s: &usize| {
+            writers[*s]
+                .iter()
+                .filter_map(|w| placed[*w])
+                .max()
+                .map_or(-1, |r| r as i64)
+        };
+        let ready = left()
+            .filter(|s| open(s) == 0)
+            .max_by_key(|s| (nearest(s), std::cmp::Reverse(*s)));
         // In a loop nothing is ready: the one that waits for least, of those that something leads to, opens it.
         let next = ready
             .or_else(|| left().max_by_key(|s| (nearest(s) >= 0, std::cmp::Reverse((open(s), *s)))))
@@ -133,12 +169,22 @@ fn order(plan: &Plan) -> Vec<StageId> {
 }
 
 fn lanes(plan: &Plan, row_of: &[usize]) -> Vec<Lane> {
-    let rows = |stages: &[StageId]| stages.iter().map(|s| row_of[s.index()]).collect::<BTreeSet<usize>>();
+    let rows = |stages: &[StageId]| {
+        stages
+            .iter()
+            .map(|s| row_of[s.index()])
+            .collect::<BTreeSet<usize>>()
+    };
     let mut all: Vec<Lane> = plan
         .conns
         .iter()
         .filter(|c| !c.writers.is_empty() && !c.readers.is_empty())
-        .map(|c| Lane { conns: vec![c.id], writers: rows(&c.writers), readers: rows(&c.readers), column: 0 })
+        .map(|c| Lane {
+            conns: vec![c.id],
+            writers: rows(&c.writers),
+            readers: rows(&c.readers),
+            column: 0,
+        })
         .collect();
     gather(&mut all, |lane| &lane.writers, |lane| &mut lane.readers);
     gather(&mut all, |lane| &lane.readers, |lane| &mut lane.writers);
@@ -155,7 +201,9 @@ fn gather(
 ) {
     let mut i = 0;
     while i < all.len() {
-        let alike: Vec<usize> = (i..all.len()).filter(|j| same(&all[*j]) == same(&all[i])).collect();
+        let alike: Vec<usize> = (i..all.len())
+            .filter(|j| same(&all[*j]) == same(&all[i]))
+            .collect();
         if alike.len() >= THICKET {
             for j in alike[1..].iter().rev() {
                 let mut lane = all.remove(*j);
@@ -181,9 +229,16 @@ mod tests {
 
     #[test]
     fn a_chain_needs_one_column() {
-        let (_, layout) = layout(&[("a", &[], 1, &[]), ("b", &["a"], 1, &[]), ("c", &["b"], 1, &[])]);
+        let (_, layout) = layout(&[
+            ("a", &[], 1, &[]),
+            ("b", &["a"], 1, &[]),
+            ("c", &["b"], 1, &[]),
+        ]);
         assert_eq!(layout.columns, 1);
-        assert_eq!(layout.rows.iter().map(|r| r.0.0).collect::<Vec<_>>(), [0, 1, 2]);
+        assert_eq!(
+            layout.rows.iter().map(|r| r.0.0).collect::<Vec<_>>(),
+            [0, 1, 2]
+        );
     }
 
     #[test]
@@ -201,8 +256,9 @@ mod tests {
                     }
                 }
             }
-            let sketches: Vec<Sketch<'_>> =
-                (0..40).map(|i| (&*names[i], from[i].as_slice(), 1, &[][..])).collect();
+            let sketches: Vec<Sketch<'_>> = (0..40)
+                .map(|i| (&*names[i], from[i].as_slice(), 1, &[][..]))
+                .collect();
             let (_, layout) = layout(&sketches);
             for (i, a) in layout.lanes.iter().enumerate() {
                 for b in &layout.lanes[i + 1..] {
@@ -211,7 +267,10 @@ mod tests {
                 }
                 for (row, (_, column)) in layout.rows.iter().enumerate() {
                     let passes = a.first() < row && row < a.last();
-                    assert!(!passes || a.column != *column, "{a:?} runs through the stage of row {row}");
+                    assert!(
+                        !passes || a.column != *column,
+                        "{a:?} runs through the stage of row {row}"
+                    );
                 }
             }
         }

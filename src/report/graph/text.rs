@@ -11,14 +11,35 @@ use crate::report::paint::Paint;
 /// The drawing, its lines at most `columns` wide.
 pub fn draw(plan: &Plan, columns: usize, paint: Paint) -> String {
     let layout = Layout::of(plan);
-    let mut page = Page { text: String::new(), columns: columns.max(40), paint, indent: 2 * layout.columns + 1 };
-    page.line(&format!("{}  {}", paint.strong(&plan.name), paint.quiet(&words::size(plan))));
+    let mut page = Page {
+        text: String::new(),
+        columns: columns.max(40),
+        paint,
+        indent: 2 * layout.columns + 1,
+    };
+    page.line(&format!(
+        "{}  {}",
+        paint.strong(&plan.name),
+        paint.quiet(&words::size(plan))
+    ));
     for line in plan.description.iter().flat_map(|d| d.lines()) {
         page.line(&paint.quiet(line));
     }
     page.line("");
-    let names = plan.stages.iter().map(|s| width(&s.name)).max().unwrap_or(0).min(24);
-    let executors = plan.stages.iter().map(|s| width(&words::executor(s))).max().unwrap_or(0).min(24);
+    let names = plan
+        .stages
+        .iter()
+        .map(|s| width(&s.name))
+        .max()
+        .unwrap_or(0)
+        .min(24);
+    let executors = plan
+        .stages
+        .iter()
+        .map(|s| width(&words::executor(s)))
+        .max()
+        .unwrap_or(0)
+        .min(24);
     for row in 0..layout.rows.len() {
         stage(plan, &layout, row, [names, executors], &mut page);
     }
@@ -26,9 +47,18 @@ pub fn draw(plan: &Plan, columns: usize, paint: Paint) -> String {
 }
 
 /// One stage: its node and what it reads, its steps, the fork of what it writes.
-fn stage(plan: &Plan, layout: &Layout, row: usize, [names, executors]: [usize; 2], page: &mut Page) {
+fn stage(
+    plan: &Plan,
+    layout: &Layout,
+    row: usize,
+    [names, executors]: [usize; 2],
+    page: &mut Page,
+) {
     let stage = &plan.stages[layout.rows[row].0.index()];
-    let writes = layout.lanes.iter().any(|l| l.writers.contains(&row) && l.last() > l.first());
+    let writes = layout
+        .lanes
+        .iter()
+        .any(|l| l.writers.contains(&row) && l.last() > l.first());
     let head = format!(
         "{}  {}",
         page.paint.strong(&left(&stage.name, names)),
@@ -37,7 +67,11 @@ fn stage(plan: &Plan, layout: &Layout, row: usize, [names, executors]: [usize; 2
     let steps = words::steps(stage).join(" › ");
     let room = page.columns.saturating_sub(page.indent + width(&head) + 2);
     let fits = width(&steps) <= room;
-    let shown = if fits { format!("{head}  {steps}") } else { head };
+    let shown = if fits {
+        format!("{head}  {steps}")
+    } else {
+        head
+    };
     page.row(&node(layout, row), shown.trim_end());
     let beside = Strip::passing(layout, row, writes);
     for line in stage.description.iter().flat_map(|d| d.lines()) {
@@ -52,7 +86,11 @@ fn stage(plan: &Plan, layout: &Layout, row: usize, [names, executors]: [usize; 2
     if writes || !labels.is_empty() {
         let mut strip = fork(layout, row);
         let after = Strip::below(layout, row);
-        for label in if labels.is_empty() { vec![String::new()] } else { labels } {
+        for label in if labels.is_empty() {
+            vec![String::new()]
+        } else {
+            labels
+        } {
             page.row(&strip, &page.paint.quiet(&label));
             strip = after.clone();
         }
@@ -64,10 +102,17 @@ fn stage(plan: &Plan, layout: &Layout, row: usize, [names, executors]: [usize; 2
 /// `→ count, report: string, at most 1,024`, a line for each kind of connection.
 fn outputs(plan: &Plan, stage: &Stage) -> Vec<String> {
     let mut lines: Vec<(String, Vec<&str>)> = Vec::new();
-    for conn in stage.outputs.iter().map(|c: &ConnId| &plan.conns[c.index()]) {
+    for conn in stage
+        .outputs
+        .iter()
+        .map(|c: &ConnId| &plan.conns[c.index()])
+    {
         let words = words::conn(conn);
         let readers = conn.readers.iter().map(|r| &*plan.stages[r.index()].name);
-        match lines.iter_mut().find(|(w, _)| *w == words && conn.kind == ConnKind::Unnamed) {
+        match lines
+            .iter_mut()
+            .find(|(w, _)| *w == words && conn.kind == ConnKind::Unnamed)
+        {
             Some((_, names)) => names.extend(readers),
             None => lines.push((words, readers.collect())),
         }
@@ -75,7 +120,11 @@ fn outputs(plan: &Plan, stage: &Stage) -> Vec<String> {
     lines
         .into_iter()
         .map(|(words, readers)| {
-            let readers = if readers.is_empty() { "nobody".into() } else { readers.join(", ") };
+            let readers = if readers.is_empty() {
+                "nobody".into()
+            } else {
+                readers.join(", ")
+            };
             format!("  → {readers} · {words}")
         })
         .collect()
@@ -97,7 +146,11 @@ impl Page {
 
     fn row(&mut self, strip: &Strip, words: &str) {
         let drawn = left(&strip.draw(), self.indent);
-        self.line(&format!(" {}{}", self.paint.quiet(&drawn).replace('●', &self.paint.good("●")), words));
+        self.line(&format!(
+            " {}{}",
+            self.paint.quiet(&drawn).replace('●', &self.paint.good("●")),
+            words
+        ));
     }
 }
 
@@ -119,7 +172,12 @@ struct Strip {
 
 impl Strip {
     fn empty(layout: &Layout) -> Strip {
-        Strip { cells: vec![0; 2 * layout.columns.max(1)], passing: Vec::new(), node: None, arrows: Vec::new() }
+        Strip {
+            cells: vec![0; 2 * layout.columns.max(1)],
+            passing: Vec::new(),
+            node: None,
+            arrows: Vec::new(),
+        }
     }
 
     fn add(&mut self, column: usize, bits: u8) {
@@ -136,7 +194,9 @@ impl Strip {
         let (a, b) = (2 * from.min(to), 2 * from.max(to));
         self.cells[a] |= RIGHT;
         self.cells[b] |= LEFT;
-        self.cells[a + 1..b].iter_mut().for_each(|c| *c |= LEFT | RIGHT);
+        self.cells[a + 1..b]
+            .iter_mut()
+            .for_each(|c| *c |= LEFT | RIGHT);
         // Whoever is joined does not only pass.
         self.passing.retain(|c| *c != from && *c != to);
     }
@@ -160,7 +220,11 @@ impl Strip {
     /// Under a stage and its fork.
     fn below(layout: &Layout, row: usize) -> Strip {
         let mut strip = Strip::empty(layout);
-        layout.lanes.iter().filter(|l| l.first() <= row && l.last() > row).for_each(|l| strip.pass(l));
+        layout
+            .lanes
+            .iter()
+            .filter(|l| l.first() <= row && l.last() > row)
+            .for_each(|l| strip.pass(l));
         strip
     }
 
@@ -170,9 +234,11 @@ impl Strip {
             let column = i / 2;
             let c = match *bits {
                 _ if self.node == Some(column) && i % 2 == 0 => '●',
-                _ if i % 2 == 1 && self.arrows.iter().any(|(at, _)| *at == i) => {
-                    self.arrows.iter().find(|(at, _)| *at == i).map_or(' ', |(_, c)| *c)
-                }
+                _ if i % 2 == 1 && self.arrows.iter().any(|(at, _)| *at == i) => self
+                    .arrows
+                    .iter()
+                    .find(|(at, _)| *at == i)
+                    .map_or(' ', |(_, c)| *c),
                 // What crosses without meeting goes under.
                 b if b & (LEFT | RIGHT) != 0 && self.passing.contains(&column) && i % 2 == 0 => '│',
                 0 => ' ',
@@ -185,14 +251,20 @@ impl Strip {
 }
 
 /// By the directions: up 1, down 2, left 4, right 8.
-const BOX: [char; 16] = [' ', '╵', '╷', '│', '╴', '╯', '╮', '┤', '╶', '╰', '╭', '├', '─', '┴', '┬', '┼'];
+const BOX: [char; 16] = [
+    ' ', '╵', '╷', '│', '╴', '╯', '╮', '┤', '╶', '╰', '╭', '├', '─', '┴', '┬', '┼',
+];
 
 /// The line of the stage's node, with what it reads.
 fn node(layout: &Layout, row: usize) -> Strip {
     let own = layout.rows[row].1;
     let mut strip = Strip::passing(layout, row, false);
     strip.node = Some(own);
-    for lane in layout.lanes.iter().filter(|l| l.readers.contains(&row) && l.last() > l.first()) {
+    for lane in layout
+        .lanes
+        .iter()
+        .filter(|l| l.readers.contains(&row) && l.last() > l.first())
+    {
         if lane.column == own && lane.last() == row {
             continue;
         }
@@ -200,7 +272,11 @@ fn node(layout: &Layout, row: usize) -> Strip {
         let down = if lane.last() > row { DOWN } else { 0 };
         strip.cells[2 * lane.column] = up | down;
         strip.across(own, lane.column);
-        strip.arrows.push(if lane.column > own { (2 * own + 1, '◂') } else { (2 * own - 1, '▸') });
+        strip.arrows.push(if lane.column > own {
+            (2 * own + 1, '◂')
+        } else {
+            (2 * own - 1, '▸')
+        });
     }
     strip
 }
@@ -212,7 +288,11 @@ fn fork(layout: &Layout, row: usize) -> Strip {
     let mut stem = 0;
     for lane in layout.lanes.iter().filter(|l| l.last() > l.first()) {
         let written = lane.writers.contains(&row);
-        let up = if lane.first() < row || lane.first() == row && lane.readers.contains(&row) { UP } else { 0 };
+        let up = if lane.first() < row || lane.first() == row && lane.readers.contains(&row) {
+            UP
+        } else {
+            0
+        };
         let down = if lane.last() > row { DOWN } else { 0 };
         if written && (lane.last() > row || !lane.readers.contains(&row)) {
             stem |= UP;
@@ -270,7 +350,10 @@ fake  2 stages, 1 connection
             "top 20 by hits",
             "write stdout as json",
         ];
-        let chain = [("read", &[][..], 1, &["read access.log"][..]), ("count", &["read"], 2, &steps)];
+        let chain = [
+            ("read", &[][..], 1, &["read access.log"][..]),
+            ("count", &["read"], 2, &steps),
+        ];
         assert_eq!(drawn(&chain, 80), expected);
     }
 
@@ -301,7 +384,12 @@ fake  8 stages, 10 connections
             ("slow", &["parse"], 1, &["filter ms > 500"]),
             ("errors", &["parse"], 1, &["filter status >= 500"]),
             ("by-hour", &["parse", "read"], 1, &["group by hour"]),
-            ("report", &["slow", "errors", "by-hour"], 1, &["write report.csv"]),
+            (
+                "report",
+                &["slow", "errors", "by-hour"],
+                1,
+                &["write report.csv"],
+            ),
             ("archive", &["read"], 1, &["write archive.gz"]),
             ("bell", &["errors"], 1, &["print {path}"]),
         ];
@@ -332,9 +420,15 @@ fake  4 stages, 4 connections
 
     #[test]
     fn no_line_is_wider_than_asked() {
-        let names: Vec<String> = (0..40).map(|i| format!("a-stage-with-a-long-name-{i}")).collect();
+        let names: Vec<String> = (0..40)
+            .map(|i| format!("a-stage-with-a-long-name-{i}"))
+            .collect();
         let mut sketches: Vec<Sketch<'_>> = vec![("source", &[], 1, &["read a"])];
-        sketches.extend(names.iter().map(|n| (&**n, &["source"][..], 3, &["filter a > b", "map a"][..])));
+        sketches.extend(
+            names
+                .iter()
+                .map(|n| (&**n, &["source"][..], 3, &["filter a > b", "map a"][..])),
+        );
         for columns in [40, 80, 200] {
             for line in drawn(&sketches, columns).lines() {
                 assert!(width(line) <= columns, "{line}");
