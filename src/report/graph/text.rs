@@ -4,7 +4,7 @@
 
 use super::lanes::{Lane, Layout};
 use super::words;
-use crate::plan::{ConnId, ConnKind, Plan, Stage};
+use crate::plan::{ConnKind, Plan, Stage};
 use crate::report::cells::{cut, left, width};
 use crate::report::paint::Paint;
 
@@ -105,7 +105,7 @@ fn outputs(plan: &Plan, stage: &Stage) -> Vec<String> {
     for conn in stage
         .outputs
         .iter()
-        .map(|c: &ConnId| &plan.conns[c.index()])
+        .map(|outlet| &plan.conns[outlet.conn.index()])
     {
         let words = words::conn(conn);
         let readers = conn.readers.iter().map(|r| &*plan.stages[r.index()].name);
@@ -270,7 +270,8 @@ fn node(layout: &Layout, row: usize) -> Strip {
         }
         let up = if lane.first() < row { UP } else { 0 };
         let down = if lane.last() > row { DOWN } else { 0 };
-        strip.cells[2 * lane.column] = up | down;
+        let cell = &mut strip.cells[2 * lane.column];
+        *cell = *cell & (LEFT | RIGHT) | up | down;
         strip.across(own, lane.column);
         strip.arrows.push(if lane.column > own {
             (2 * own + 1, '◂')
