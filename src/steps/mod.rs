@@ -13,6 +13,7 @@ mod cx;
 mod filter;
 mod notation;
 mod parse;
+mod read;
 mod table;
 mod template_text;
 #[cfg(test)]
