@@ -48,7 +48,11 @@ impl std::fmt::Debug for StepDef {
 }
 
 /// Every step, in the order in which people read about them.
-pub static STEPS: &[&StepDef] = &[&super::filter::FILTER, &super::parse::PARSE, &super::read::READ];
+pub static STEPS: &[&StepDef] = &[
+    &super::filter::FILTER,
+    &super::parse::PARSE,
+    &super::read::READ,
+];
 
 pub fn find(name: &str) -> Option<&'static StepDef> {
     STEPS.iter().copied().find(|s| s.name == name)

@@ -93,20 +93,32 @@ impl Inputs {
             Ok(places) => (places, None),
             Err(message) => (Vec::new(), Some(message)),
         };
-        Inputs { places, broken, next: 0, open: None, started: false, done: Arc::default(), total: None }
+        Inputs {
+            places,
+            broken,
+            next: 0,
+            open: None,
+            started: false,
+            done: Arc::default(),
+            total: None,
+        }
     }
 
     /// Looks at every file before the first is read, so that one that is missing is not found after an hour.
     fn start(&mut self) -> Result<(), RunError> {
         if let Some(message) = &self.broken {
-            return Err(RunError::Failed { message: message.clone() });
+            return Err(RunError::Failed {
+                message: message.clone(),
+            });
         }
         let mut total = Some(0);
         for place in &self.places {
             let size = match place {
                 Place::Stdin => None,
                 Place::File(name, path) => {
-                    let meta = path.metadata().map_err(|e| RunError::io(format!("cannot read {name}"), &e))?;
+                    let meta = path
+                        .metadata()
+                        .map_err(|e| RunError::io(format!("cannot read {name}"), &e))?;
                     meta.is_file().then(|| meta.len())
                 }
             };
@@ -128,7 +140,9 @@ impl Inputs {
         self.next += 1;
         let wrong = |e: &std::io::Error| RunError::io(format!("cannot read {}", place.name()), e);
         self.open = Some(match place {
-            Place::Stdin => Open::Pump(Pump::start("stdin", std::io::stdin()).map_err(|e| wrong(&e))?),
+            Place::Stdin => {
+                Open::Pump(Pump::start("stdin", std::io::stdin()).map_err(|e| wrong(&e))?)
+            }
             Place::File(_, path) => open(path, &self.done).map_err(|e| wrong(&e))?,
         });
         Ok(true)
@@ -136,7 +150,9 @@ impl Inputs {
 
     /// The name of the input that is open.
     pub(super) fn name(&self) -> &str {
-        self.places.get(self.next.wrapping_sub(1)).map_or("", Place::name)
+        self.places
+            .get(self.next.wrapping_sub(1))
+            .map_or("", Place::name)
     }
 
     /// Fills `into` from the input that is open: a file's bytes as far as they go, of a pipe's what is there.
@@ -154,7 +170,8 @@ impl Inputs {
     }
 
     pub(super) fn progress(&self) -> Option<(u64, u64)> {
-        self.total.map(|total| (self.done.load(Ordering::Relaxed).min(total), total))
+        self.total
+            .map(|total| (self.done.load(Ordering::Relaxed).min(total), total))
     }
 }
 
@@ -162,13 +179,18 @@ fn open(path: &Path, done: &Arc<AtomicU64>) -> std::io::Result<Open> {
     let file = File::open(path)?;
     let regular = file.metadata()?.is_file();
     let file = Counted(file, done.clone());
-    let compressed = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("gz"));
+    let compressed = path
+        .extension()
+        .is_some_and(|e| e.eq_ignore_ascii_case("gz"));
     Ok(match (regular, compressed) {
         (true, false) => Open::File(Box::new(file)),
         // Several members one after the other are one text, as gzip has it.
         (true, true) => Open::File(Box::new(MultiGzDecoder::new(file))),
         (false, false) => Open::Pump(Pump::start(&path.display().to_string(), file)?),
-        (false, true) => Open::Pump(Pump::start(&path.display().to_string(), MultiGzDecoder::new(file))?),
+        (false, true) => Open::Pump(Pump::start(
+            &path.display().to_string(),
+            MultiGzDecoder::new(file),
+        )?),
     })
 }
 
@@ -182,15 +204,20 @@ fn fill(file: &mut dyn Read, into: &mut [u8]) -> std::io::Result<Filled> {
             Err(e) => return Err(e),
         }
     }
-    Ok(if filled == 0 { Filled::End } else { Filled::Bytes(filled) })
+    Ok(if filled == 0 {
+        Filled::End
+    } else {
+        Filled::Bytes(filled)
+    })
 }
 
 /// What the decompressor calls an unexpected end, in words that say what to look at.
 fn cut_off(e: std::io::Error) -> std::io::Error {
     match e.kind() {
-        std::io::ErrorKind::UnexpectedEof => {
-            std::io::Error::new(e.kind(), "the compressed data ends too early (a file that was cut off)")
-        }
+        std::io::ErrorKind::UnexpectedEof => std::io::Error::new(
+            e.kind(),
+            "the compressed data ends too early (a file that was cut off)",
+        ),
         _ => e,
     }
 }

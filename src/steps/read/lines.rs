@@ -125,7 +125,11 @@ impl Lines {
             None => return None,
         };
         let from = self.at;
-        let line = if line > 0 && bytes[line - 1] == b'\r' { line - 1 } else { line };
+        let line = if line > 0 && bytes[line - 1] == b'\r' {
+            line - 1
+        } else {
+            line
+        };
         self.at += next;
         self.number += 1;
         Some((from, from + line))
@@ -179,7 +183,11 @@ impl Lines {
         let shown = &self.block.bytes()[from..to.min(from + SHOWN)];
         let mut blocks = Blocks::new();
         let cell: Cell = blocks.text(&String::from_utf8_lossy(shown));
-        let row = Row { cells: &[cell], blocks: &blocks, shape: &self.shape };
+        let row = Row {
+            cells: &[cell],
+            blocks: &blocks,
+            shape: &self.shape,
+        };
         cx.fail(0, row, ItemError::parse(message));
     }
 }
@@ -229,10 +237,17 @@ mod tests {
     use crate::steps::testing::Bench;
     use proptest::prelude::*;
 
-    const LIMITS: Limits = Limits { encoding: Encoding::Utf8, max_line: 1 << 20 };
+    const LIMITS: Limits = Limits {
+        encoding: Encoding::Utf8,
+        max_line: 1 << 20,
+    };
 
     /// The lines of these files, and what failed.
-    fn lines(files: &[(&str, &[u8])], limits: Limits, want: usize) -> Result<(Vec<String>, Vec<String>), RunError> {
+    fn lines(
+        files: &[(&str, &[u8])],
+        limits: Limits,
+        want: usize,
+    ) -> Result<(Vec<String>, Vec<String>), RunError> {
         let folder = tempfile::tempdir().unwrap();
         let places = files.iter().map(|(name, bytes)| {
             std::fs::write(folder.path().join(name), bytes).unwrap();
@@ -241,11 +256,21 @@ mod tests {
         let mut source = Lines::new(Ok(places.collect()), limits);
         let mut bench = Bench::default();
         let batches = bench.pull_all(&mut source, want)?;
-        assert!(batches.iter().all(|b| b.len() <= want), "a batch is larger than what was asked for");
+        assert!(
+            batches.iter().all(|b| b.len() <= want),
+            "a batch is larger than what was asked for"
+        );
         let (done, total) = source.progress().unwrap();
         assert_eq!(done, total, "all bytes are read");
-        let texts = batches.iter().flat_map(Batch::rows).map(|r| r.str(0).unwrap().to_owned()).collect();
-        Ok((texts, bench.faults.0.into_iter().map(|(_, e)| e.message).collect()))
+        let texts = batches
+            .iter()
+            .flat_map(Batch::rows)
+            .map(|r| r.str(0).unwrap().to_owned())
+            .collect();
+        Ok((
+            texts,
+            bench.faults.0.into_iter().map(|(_, e)| e.message).collect(),
+        ))
     }
 
     fn gzip(bytes: &[u8]) -> Vec<u8> {
@@ -256,7 +281,12 @@ mod tests {
 
     #[test]
     fn a_line_ends_with_its_file_or_with_either_end_of_line() {
-        let (texts, failed) = lines(&[("a", b"one\r\ntwo\n\nfour"), ("b", b""), ("c", b"five\n")], LIMITS, 2).unwrap();
+        let (texts, failed) = lines(
+            &[("a", b"one\r\ntwo\n\nfour"), ("b", b""), ("c", b"five\n")],
+            LIMITS,
+            2,
+        )
+        .unwrap();
         assert_eq!(texts, ["one", "two", "", "four", "five"]);
         assert!(failed.is_empty());
     }
@@ -264,14 +294,19 @@ mod tests {
     #[test]
     fn several_gzip_members_are_one_text() {
         let both = [gzip(b"one\ntw"), gzip(b"o\n")].concat();
-        assert_eq!(lines(&[("a.gz", &both)], LIMITS, 10).unwrap().0, ["one", "two"]);
+        assert_eq!(
+            lines(&[("a.gz", &both)], LIMITS, 10).unwrap().0,
+            ["one", "two"]
+        );
     }
 
     #[test]
     fn a_gzip_file_that_was_cut_off_stops_the_run_and_is_named() {
         let whole = gzip(b"one\ntwo\n");
         let cut = &whole[..whole.len() - 5];
-        let Err(RunError::Io { what, message }) = lines(&[("a.gz", cut)], LIMITS, 10) else { panic!("it was read") };
+        let Err(RunError::Io { what, message }) = lines(&[("a.gz", cut)], LIMITS, 10) else {
+            panic!("it was read")
+        };
         assert_eq!(what, "cannot read a.gz");
         assert!(message.contains("cut off"), "{message}");
     }
@@ -290,18 +325,34 @@ mod tests {
     fn a_line_that_is_not_utf_8_is_an_item_error_with_its_place() {
         let (texts, failed) = lines(&[("a", b"one\ntw\xff\nthree\n")], LIMITS, 10).unwrap();
         assert_eq!(texts, ["one", "three"]);
-        assert!(failed[0].starts_with("a:2: not UTF-8: byte 0xff after 2 bytes"), "{}", failed[0]);
-        let latin = Limits { encoding: Encoding::Latin1, ..LIMITS };
+        assert!(
+            failed[0].starts_with("a:2: not UTF-8: byte 0xff after 2 bytes"),
+            "{}",
+            failed[0]
+        );
+        let latin = Limits {
+            encoding: Encoding::Latin1,
+            ..LIMITS
+        };
         assert_eq!(lines(&[("a", b"\xe4\n")], latin, 10).unwrap().0, ["ä"]);
-        let lossy = Limits { encoding: Encoding::Lossy, ..LIMITS };
-        assert_eq!(lines(&[("a", b"\xe4\n")], lossy, 10).unwrap().0, ["\u{fffd}"]);
+        let lossy = Limits {
+            encoding: Encoding::Lossy,
+            ..LIMITS
+        };
+        assert_eq!(
+            lines(&[("a", b"\xe4\n")], lossy, 10).unwrap().0,
+            ["\u{fffd}"]
+        );
     }
 
     #[test]
     fn a_line_that_is_too_long_is_an_item_error_and_the_next_is_read() {
         let long = vec![b'x'; 3 * BLOCK];
         let text = [b"one\n", &long[..], b"\ntwo\n", &long[..]].concat();
-        let limits = Limits { max_line: 10, ..LIMITS };
+        let limits = Limits {
+            max_line: 10,
+            ..LIMITS
+        };
         let (texts, failed) = lines(&[("a", &text)], limits, 10).unwrap();
         assert_eq!(texts, ["one", "two"]);
         assert_eq!(failed.len(), 2);

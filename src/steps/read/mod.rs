@@ -30,7 +30,12 @@ pub(super) static READ: StepDef = StepDef {
             help: "A file, or several, one after the other; `-` is standard input. What ends in .gz is decompressed.",
             required: true,
         },
-        Opt { name: "format", form: "lines", help: "What an item is: a line of text.", required: false },
+        Opt {
+            name: "format",
+            form: "lines",
+            help: "What an item is: a line of text.",
+            required: false,
+        },
         Opt {
             name: "encoding",
             form: "utf-8|latin-1|lossy",
@@ -55,11 +60,21 @@ struct Read {
 }
 
 fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Box<dyn Step>> {
-    let mut limits = Limits { encoding: Encoding::Utf8, max_line: 1 << 20 };
+    let mut limits = Limits {
+        encoding: Encoding::Utf8,
+        max_line: 1 << 20,
+    };
     let mut paths = node;
     if node.as_map().is_some() {
-        if let Some((key, _)) = node.as_map()?.iter().find(|(k, _)| LATER.contains(&k.text.as_str())) {
-            let message = format!("`{}` of `read` is part of the language, but not built yet", key.text);
+        if let Some((key, _)) = node
+            .as_map()?
+            .iter()
+            .find(|(k, _)| LATER.contains(&k.text.as_str()))
+        {
+            let message = format!(
+                "`{}` of `read` is part of the language, but not built yet",
+                key.text
+            );
             reader.error("E0104", key.at, message);
             return None;
         }
@@ -69,13 +84,21 @@ fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Box<dyn Step>> {
                 "format" => match reader.text(value, "`format`")? {
                     "lines" => {}
                     later if LATER_FORMATS.contains(&later) => {
-                        let message = format!("`format: {later}` of `read` is part of the language, but not built yet");
+                        let message = format!(
+                            "`format: {later}` of `read` is part of the language, but not built yet"
+                        );
                         reader.error("E0104", value.at, message);
                         return None;
                     }
                     other => {
-                        let d = Diagnostic::new("E0105", value.at, format!("`read` knows no format `{other}`"));
-                        reader.diagnostics.push(d.help("the formats are lines, json, csv, tsv, text, bytes"));
+                        let d = Diagnostic::new(
+                            "E0105",
+                            value.at,
+                            format!("`read` knows no format `{other}`"),
+                        );
+                        reader
+                            .diagnostics
+                            .push(d.help("the formats are lines, json, csv, tsv, text, bytes"));
                         return None;
                     }
                 },
@@ -85,8 +108,14 @@ fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Box<dyn Step>> {
                         "latin-1" => Encoding::Latin1,
                         "lossy" => Encoding::Lossy,
                         other => {
-                            let d = Diagnostic::new("E0105", value.at, format!("`read` knows no encoding `{other}`"));
-                            reader.diagnostics.push(d.help("the encodings are utf-8, latin-1, lossy"));
+                            let d = Diagnostic::new(
+                                "E0105",
+                                value.at,
+                                format!("`read` knows no encoding `{other}`"),
+                            );
+                            reader
+                                .diagnostics
+                                .push(d.help("the encodings are utf-8, latin-1, lossy"));
                             return None;
                         }
                     }
@@ -101,14 +130,20 @@ fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Box<dyn Step>> {
         };
         paths = path;
     }
-    let texts: Option<Vec<TemplateText>> =
-        paths.one_or_more().iter().map(|n| TemplateText::read(n, "`path`", reader)).collect();
+    let texts: Option<Vec<TemplateText>> = paths
+        .one_or_more()
+        .iter()
+        .map(|n| TemplateText::read(n, "`path`", reader))
+        .collect();
     let texts = texts?;
     if texts.is_empty() {
         reader.error("E0105", paths.at, "`read` has an empty list of files");
         return None;
     }
-    Some(Box::new(Read { paths: texts, limits }))
+    Some(Box::new(Read {
+        paths: texts,
+        limits,
+    }))
 }
 
 impl Step for Read {
@@ -118,7 +153,8 @@ impl Step for Read {
         }
         if input.is_some() {
             let message = "`read` after other steps is part of the language, but not built yet";
-            cx.diagnostics.push(Diagnostic::new("E0104", cx.at, message));
+            cx.diagnostics
+                .push(Diagnostic::new("E0104", cx.at, message));
         }
         Type::String
     }
@@ -129,20 +165,28 @@ impl Step for Read {
 
     fn compile(&self, _: Option<&Type>, _: &Uses, cx: &CompileCx<'_>) -> Compiled {
         let (blocks, shape) = (Blocks::new(), Shape::of(&Type::record([])));
-        let row = Row { cells: &[], blocks: &blocks, shape: &shape };
+        let row = Row {
+            cells: &[],
+            blocks: &blocks,
+            shape: &shape,
+        };
         let places: Result<Vec<Place>, String> = self
             .paths
             .iter()
             .map(|path| {
                 let mut text = Vec::new();
                 let code = path.compile(None, cx);
-                code.render(row, cx.scope, &mut text).map_err(|e| format!("`{}`: {e}", path.text()))?;
+                code.render(row, cx.scope, &mut text)
+                    .map_err(|e| format!("`{}`: {e}", path.text()))?;
                 Ok(Place::of(&String::from_utf8_lossy(&text), cx.folder))
             })
             .collect();
         let limits = self.limits;
         let make = move || Box::new(Lines::new(places.clone(), limits)) as Box<dyn Source>;
-        Compiled { out: Type::String, op: Op::Source(Arc::new(make)) }
+        Compiled {
+            out: Type::String,
+            op: Op::Source(Arc::new(make)),
+        }
     }
 
     fn is_source(&self) -> bool {

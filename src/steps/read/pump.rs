@@ -41,21 +41,28 @@ impl Pump {
         let (send, chunks) = bounded(1);
         let waiting = Waiting::default();
         let told = waiting.clone();
-        std::thread::Builder::new().name(format!("read {name}")).spawn(move || {
-            let mut input = input;
-            loop {
-                let chunk = next(&mut input);
-                let last = chunk.as_ref().map_or(true, Vec::is_empty);
-                let gone = send.send(chunk).is_err();
-                if let Some(agent) = told.lock().take() {
-                    agent.wake();
+        std::thread::Builder::new()
+            .name(format!("read {name}"))
+            .spawn(move || {
+                let mut input = input;
+                loop {
+                    let chunk = next(&mut input);
+                    let last = chunk.as_ref().map_or(true, Vec::is_empty);
+                    let gone = send.send(chunk).is_err();
+                    if let Some(agent) = told.lock().take() {
+                        agent.wake();
+                    }
+                    if last || gone {
+                        return;
+                    }
                 }
-                if last || gone {
-                    return;
-                }
-            }
-        })?;
-        Ok(Pump { chunks, waiting, chunk: Vec::new(), at: 0 })
+            })?;
+        Ok(Pump {
+            chunks,
+            waiting,
+            chunk: Vec::new(),
+            at: 0,
+        })
     }
 
     /// Copies what there is into `into`.
@@ -79,7 +86,11 @@ impl Pump {
         let n = into.len().min(self.chunk.len() - self.at);
         into[..n].copy_from_slice(&self.chunk[self.at..self.at + n]);
         self.at += n;
-        Ok(if n == 0 { Pumped::End } else { Pumped::Bytes(n) })
+        Ok(if n == 0 {
+            Pumped::End
+        } else {
+            Pumped::Bytes(n)
+        })
     }
 }
 
