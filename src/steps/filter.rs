@@ -86,3 +86,63 @@ impl BatchStep for Run {
         Flow::Next(batch)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::harness::{How, mistakes, only, record, run};
+    use super::*;
+    use serde_json::json;
+
+    fn hit() -> Type {
+        record(&[("path", Type::String), ("status", Type::Int)])
+    }
+
+    #[test]
+    fn only_items_for_which_the_condition_holds_go_on() {
+        let items: Vec<_> = (0..10)
+            .map(|i| json!({"path": format!("/{i}"), "status": 495 + i}))
+            .collect();
+        let how = How {
+            sizes: vec![3, 1],
+            ..How::default()
+        };
+        let ran = run("filter: status >= 503", &hit(), &items, &how);
+        assert_eq!(
+            ran.json(),
+            r#"[{"path":"/8","status":503},{"path":"/9","status":504}]"#
+        );
+        assert_eq!(ran.tally.ended[Outcome::Filtered as usize], 8);
+    }
+
+    #[test]
+    fn a_condition_that_fails_is_an_error_of_its_item_alone() {
+        let items = [json!(1), json!(0), json!(4)];
+        let ran = run("filter: 4 / item == 1", &Type::Int, &items, &How::default());
+        assert_eq!((ran.out, ran.errors.len()), (vec![json!(4)], 1));
+    }
+
+    #[test]
+    fn a_condition_must_be_a_bool() {
+        let said = mistakes("filter: path", &hit());
+        assert_eq!(
+            said,
+            [
+                "E0303 `filter` needs a bool, but `path` is a string; write `path != \"\"` for \"is not empty\""
+            ]
+        );
+    }
+
+    #[test]
+    fn fields_that_only_the_condition_uses_are_read_too() {
+        let how = How {
+            after: only(&["path"]),
+            ..How::default()
+        };
+        let items = [
+            json!({"path": "/a", "status": 1}),
+            json!({"path": "/b", "status": 2}),
+        ];
+        let ran = run("filter: status > 1", &hit(), &items, &how);
+        assert_eq!(ran.json(), r#"[{"path":"/b"}]"#);
+    }
+}

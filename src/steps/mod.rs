@@ -8,9 +8,15 @@
 //! Pitfalls: a step must settle every row it does not hand on ([`Cx::settle`], [`Cx::fail`]) and announce every
 //! row that it makes beyond those it got ([`Cx::made`]); the worker loop adds up.
 
+mod assign;
+mod build;
 mod convert;
 mod cx;
+mod fields;
 mod filter;
+#[cfg(test)]
+mod harness;
+mod map;
 mod notation;
 mod parse;
 mod read;

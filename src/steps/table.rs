@@ -49,9 +49,14 @@ impl std::fmt::Debug for StepDef {
 
 /// Every step, in the order in which people read about them.
 pub static STEPS: &[&StepDef] = &[
-    &super::filter::FILTER,
-    &super::parse::PARSE,
     &super::read::READ,
+    &super::parse::PARSE,
+    &super::filter::FILTER,
+    &super::map::MAP,
+    &super::assign::ASSIGN,
+    &super::fields::KEEP,
+    &super::fields::REMOVE,
+    &super::fields::RENAME,
 ];
 
 pub fn find(name: &str) -> Option<&'static StepDef> {

@@ -166,7 +166,8 @@ pub struct Args<'n> {
     at: At,
     /// The short form: the option that it gives, and what it gives.
     short: Option<(&'static str, &'n Node)>,
-    long: &'n [(Key, Node)],
+    /// `None`: neither form was written, which has been said.
+    long: Option<&'n [(Key, Node)]>,
 }
 
 impl<'n> Args<'n> {
@@ -176,13 +177,13 @@ impl<'n> Args<'n> {
             step: def.name,
             at: reader.at,
             short: None,
-            long: &[],
+            long: None,
         };
         match def.main {
             Some(main) if node.as_map().is_none() => args.short = Some((main, node)),
             _ if node.as_map().is_some() => {
                 let known: Vec<&str> = def.options.iter().map(|o| o.name).collect();
-                args.long = reader.options(node, &known);
+                args.long = Some(reader.options(node, &known));
             }
             _ => {
                 let names: Vec<&str> = def.options.iter().map(|o| o.name).collect();
@@ -202,7 +203,7 @@ impl<'n> Args<'n> {
         match self.short {
             Some((main, node)) if main == option => Some(node),
             _ => self
-                .long
+                .long?
                 .iter()
                 .find(|(key, _)| key.text == option)
                 .map(|(_, node)| node),
@@ -212,8 +213,7 @@ impl<'n> Args<'n> {
     /// An option that must be there.
     pub fn need(&self, option: &str, reader: &mut Reader<'_>) -> Option<&'n Node> {
         let found = self.get(option);
-        // Where not even a mapping was written, that has been said.
-        if found.is_none() && (self.short.is_some() || !self.long.is_empty()) {
+        if found.is_none() && (self.short.is_some() || self.long.is_some()) {
             reader.error(
                 "E0106",
                 self.at,
@@ -261,6 +261,15 @@ impl Named {
 
     pub fn name(&self) -> Name {
         Name::from(self.name.text.as_str())
+    }
+
+    /// For a step's one line: `{a: x, b: y}`.
+    pub fn list(all: &[Named]) -> String {
+        let each: Vec<String> = all
+            .iter()
+            .map(|n| format!("{}: {}", n.name.text, n.expr.text()))
+            .collect();
+        format!("{{{}}}", each.join(", "))
     }
 }
 

@@ -1,0 +1,402 @@
+//! Runs one step over JSON items in batches of whatever sizes, as the worker loop would, and checks that every
+//! row is accounted for. For tests.
+
+use std::sync::Arc;
+
+use serde_json::Value as Json;
+
+use super::table::find;
+use super::{
+    BatchStep, CompileCx, Cx, Faults, Flow, Infer, ItemError, Memory, Op, Output, Reader, RunError,
+    Step,
+};
+use super::{Tally, Types};
+use crate::diagnostic::{At, Diagnostic, Diagnostics};
+use crate::expr::{Env, Scope, Use, Uses};
+use crate::spec::{Key, Node, Scalar, Value};
+use crate::value::{Batch, Blocks, Cell, Row, Shape, Type, convert};
+use crate::wait::{Registry, VirtualClock};
+
+/// How the items are cut and shared out.
+#[derive(Clone, Debug)]
+pub struct How {
+    /// The sizes of the batches, again and again.
+    pub sizes: Vec<usize>,
+    /// For each batch, which part of a memory takes it, again and again.
+    pub parts: Vec<usize>,
+    /// What is used of what comes out: only that is seen in [`Ran::out`].
+    pub after: Uses,
+}
+
+impl Default for How {
+    fn default() -> How {
+        How {
+            sizes: vec![1000],
+            parts: vec![0],
+            after: Uses::all(Use::Look),
+        }
+    }
+}
+
+/// What came of it.
+#[derive(Debug, Default)]
+pub struct Ran {
+    pub out: Vec<Json>,
+    pub ty: Option<Type>,
+    /// The message of each item error, in the order in which they happened.
+    pub errors: Vec<String>,
+    pub tally: Tally,
+    /// The step said that it has enough.
+    pub ended: bool,
+    pub stopped: Option<RunError>,
+    /// The most that a memory said it holds.
+    pub held: usize,
+}
+
+impl Ran {
+    /// What came out, as JSON text; panics where something went wrong.
+    pub fn json(&self) -> String {
+        assert!(self.errors.is_empty() && self.stopped.is_none(), "{self:?}");
+        Json::from(self.out.clone()).to_string()
+    }
+}
+
+#[derive(Debug)]
+pub struct NoTypes;
+
+impl Types for NoTypes {
+    fn named(&self, _: &str) -> Option<Type> {
+        None
+    }
+}
+
+struct Silent;
+
+impl Output for Silent {
+    fn stdout(&self, _: &[u8]) -> std::io::Result<()> {
+        Ok(())
+    }
+
+    fn stderr(&self, _: &[u8]) -> std::io::Result<()> {
+        Ok(())
+    }
+
+    fn log(&self, _: &str) {}
+}
+
+#[derive(Default)]
+struct Errors(Vec<String>);
+
+impl Faults for Errors {
+    fn fail(&mut self, _: u32, _: Row<'_>, error: ItemError) {
+        self.0.push(error.message);
+    }
+}
+
+/// Nothing but these fields, handed on.
+pub fn only(fields: &[&str]) -> Uses {
+    Uses {
+        fields: fields.iter().map(|f| ((*f).into(), Use::Pass)).collect(),
+        rest: None,
+    }
+}
+
+/// A record type.
+pub fn record(fields: &[(&str, Type)]) -> Type {
+    Type::record(fields.iter().map(|(n, t)| ((*n).into(), t.clone())))
+}
+
+/// A node as the file's reader would make it, all at one place.
+pub fn node(yaml: &str) -> Node {
+    fn of(value: &serde_yaml::Value) -> Node {
+        let at = At::new(0, 0);
+        let scalar = |s| Node::new(Value::Scalar(s), at);
+        match value {
+            serde_yaml::Value::Null => scalar(Scalar::Null),
+            serde_yaml::Value::Bool(b) => scalar(Scalar::Bool(*b)),
+            serde_yaml::Value::Number(n) => scalar(
+                n.as_i64()
+                    .map_or_else(|| Scalar::Double(n.as_f64().unwrap()), Scalar::Int),
+            ),
+            serde_yaml::Value::String(text) => scalar(Scalar::String {
+                text: text.clone(),
+                plain: true,
+            }),
+            serde_yaml::Value::Sequence(list) => {
+                Node::new(Value::List(list.iter().map(of).collect()), at)
+            }
+            serde_yaml::Value::Mapping(map) => {
+                let key = |k: &serde_yaml::Value| Key {
+                    text: k.as_str().unwrap().to_owned(),
+                    at,
+                };
+                Node::new(
+                    Value::Map(map.iter().map(|(k, v)| (key(k), of(v))).collect()),
+                    at,
+                )
+            }
+            serde_yaml::Value::Tagged(_) => panic!("a tag"),
+        }
+    }
+    of(&serde_yaml::from_str(yaml).unwrap())
+}
+
+/// Reads a step (`filter: a > 1`) and infers what it makes of items of this type.
+pub fn infer(yaml: &str, ty: &Type) -> Result<(Box<dyn Step>, Type), Vec<Diagnostic>> {
+    let node = node(yaml);
+    let (key, options) = &node.as_map().unwrap()[0];
+    let def = find(&key.text).unwrap_or_else(|| panic!("no step {}", key.text));
+    let mut diagnostics = Diagnostics::default();
+    let step = (def.read)(
+        options,
+        &mut Reader {
+            diagnostics: &mut diagnostics,
+            step: def.name,
+            at: key.at,
+        },
+    );
+    let mut found = None;
+    if let Some(step) = step {
+        let env = Env {
+            item: Some(ty.clone()),
+            ..Env::default()
+        };
+        let mut cx = Infer {
+            env: &env,
+            types: &NoTypes,
+            diagnostics: &mut diagnostics,
+            at: key.at,
+            folder: std::path::Path::new("."),
+        };
+        let out = step.infer(Some(ty), &mut cx);
+        found = Some((step, out));
+    }
+    if diagnostics.has_errors() {
+        return Err(diagnostics.sorted());
+    }
+    Ok(found.expect("a step, or an error"))
+}
+
+/// The messages, with their help, of a step that is wrong.
+pub fn mistakes(yaml: &str, ty: &Type) -> Vec<String> {
+    let said = infer(yaml, ty).expect_err("a mistake");
+    said.iter()
+        .map(|d| format!("{} {}; {}", d.code, d.message, d.help.join("; ")))
+        .collect()
+}
+
+fn batches(items: &[Json], full: &Type, narrow: &Type, sizes: &[usize]) -> Vec<Batch> {
+    let mut made = Vec::new();
+    let mut rest = items;
+    let mut sizes = sizes.iter().cycle();
+    let mut ord = 0;
+    while !rest.is_empty() {
+        let size = (*sizes.next().unwrap()).clamp(1, rest.len());
+        let mut blocks = Blocks::new();
+        let mut rows: Vec<Vec<Cell>> = Vec::new();
+        for item in &rest[..size] {
+            let any = Shape::of(&Type::Any);
+            let cell = [Cell::from_json_value(item)];
+            let mut cells = Vec::new();
+            let row = Row {
+                cells: &cell,
+                blocks: &Blocks::new(),
+                shape: &any,
+            };
+            convert::fit_row(row, full, &mut cells, &mut blocks)
+                .unwrap_or_else(|e| panic!("{item}: {e}"));
+            if let (Some(full), Some(narrow)) = (full.as_record(), narrow.as_record())
+                && narrow.rest.is_none()
+            {
+                cells = narrow
+                    .fields
+                    .iter()
+                    .map(|f| cells[full.slot(&f.name).unwrap()].clone())
+                    .collect();
+            }
+            rows.push(cells);
+        }
+        let mut batch = Batch::new(Shape::of(narrow), blocks);
+        for row in rows {
+            batch.push(row);
+        }
+        batch.keep_origins();
+        batch.ord = ord;
+        batch.span = size as u64;
+        ord += size as u64;
+        rest = &rest[size..];
+        made.push(batch);
+    }
+    made
+}
+
+struct World {
+    scope: Scope,
+    clock: VirtualClock,
+    agent: Arc<crate::wait::Agent>,
+    tally: Tally,
+    errors: Errors,
+}
+
+impl World {
+    fn cx(&mut self) -> Cx<'_> {
+        Cx {
+            scope: &self.scope,
+            clock: &self.clock,
+            agent: &self.agent,
+            tally: &mut self.tally,
+            faults: &mut self.errors,
+            output: &Silent,
+        }
+    }
+}
+
+fn json(batch: &Batch) -> impl Iterator<Item = Json> {
+    batch.rows().map(|row| {
+        let mut text = Vec::new();
+        row.detach().write_json(row.blocks, &mut text);
+        serde_json::from_slice(&text).unwrap()
+    })
+}
+
+/// What others see of an item: the fields that they use.
+fn seen(item: Json, used: &Type) -> Json {
+    match (item, used.as_record()) {
+        (Json::Object(fields), Some(record)) if record.rest.is_none() => fields
+            .into_iter()
+            .filter(|(name, _)| record.slot(name).is_some())
+            .collect(),
+        (item, _) => item,
+    }
+}
+
+/// Runs a step over items of this type.
+pub fn run(yaml: &str, ty: &Type, items: &[Json], how: &How) -> Ran {
+    let (step, out) = infer(yaml, ty).unwrap_or_else(|said| panic!("{yaml}: {said:#?}"));
+    let env = Env {
+        item: Some(ty.clone()),
+        ..Env::default()
+    };
+    let narrow = step.uses(ty, &how.after, &env).narrow(ty);
+    let scope = Scope::default();
+    let cx = CompileCx {
+        env: &env,
+        types: &NoTypes,
+        folder: std::path::Path::new("."),
+        scope: &scope,
+    };
+    let compiled = step.compile(Some(&narrow), &how.after, &cx);
+    let used = how.after.narrow(&out);
+    assert_eq!(
+        how.after.narrow(&compiled.out),
+        used,
+        "what is used of the inferred type comes out"
+    );
+    let mut world = World {
+        scope: Scope::default(),
+        clock: VirtualClock::default(),
+        agent: Registry::default().enter(),
+        tally: Tally::default(),
+        errors: Errors::default(),
+    };
+    let mut ran = Ran {
+        ty: Some(compiled.out.clone()),
+        ..Ran::default()
+    };
+    let mut out = Vec::new();
+    let input = batches(items, ty, &narrow, &how.sizes);
+    match &compiled.op {
+        Op::Each(make) | Op::Turn(make) => {
+            let turn = matches!(compiled.op, Op::Turn(_));
+            run_batches(&mut *make(), input, turn, &mut world, &mut out, &mut ran);
+        }
+        Op::Memory(make) => run_memory(&**make, input, &how.parts, &mut world, &mut out, &mut ran),
+        op => panic!("{op:?}"),
+    }
+    for batch in &out {
+        assert_eq!(batch.ty(), &compiled.out);
+        ran.out.extend(json(batch).map(|item| seen(item, &used)));
+    }
+    ran.tally = world.tally;
+    ran.errors = world.errors.0;
+    if ran.stopped.is_none() {
+        let ended: u64 = ran.tally.ended.iter().sum();
+        let gone = ended + ran.errors.len() as u64 + ran.out.len() as u64;
+        assert_eq!(
+            items.len() as u64 + ran.tally.made,
+            gone,
+            "{yaml}: every row is accounted for: {ran:?}"
+        );
+    }
+    ran
+}
+
+fn run_batches(
+    step: &mut dyn BatchStep,
+    input: Vec<Batch>,
+    turn: bool,
+    world: &mut World,
+    out: &mut Vec<Batch>,
+    ran: &mut Ran,
+) {
+    for batch in input {
+        let range = (batch.ord, batch.span);
+        let made = match step.run(batch, &mut world.cx()) {
+            Flow::Next(batch) => vec![batch],
+            Flow::Many(parts) => parts,
+            Flow::End(batch) => {
+                ran.ended = true;
+                vec![batch]
+            }
+            Flow::Wait(..) => panic!("a step of shape waits"),
+            Flow::Stop(error) => {
+                ran.stopped = Some(error);
+                return;
+            }
+        };
+        if !turn {
+            assert!(
+                made.iter().all(|b| (b.ord, b.span) == range),
+                "ordinals are kept"
+            );
+        }
+        out.extend(made);
+    }
+    while turn && let Some(batch) = step.finish(&mut world.cx()).expect("it finishes") {
+        out.push(batch);
+    }
+}
+
+fn run_memory(
+    make: &dyn Fn() -> Box<dyn Memory>,
+    input: Vec<Batch>,
+    parts: &[usize],
+    world: &mut World,
+    out: &mut Vec<Batch>,
+    ran: &mut Ran,
+) {
+    let count = parts.iter().max().unwrap() + 1;
+    let mut memories: Vec<Box<dyn Memory>> = (0..count).map(|_| make()).collect();
+    for (batch, part) in input.into_iter().zip(parts.iter().cycle()) {
+        if let Err(error) = memories[*part].absorb(batch, &mut world.cx()) {
+            ran.stopped = Some(error);
+            return;
+        }
+        ran.held = ran.held.max(memories.iter().map(|m| m.held()).sum());
+    }
+    // As the worker loop does: all parts, in whatever order they come, go into one that saw nothing.
+    let mut whole = make();
+    for part in memories.into_iter().rev() {
+        whole.merge(part);
+    }
+    loop {
+        match whole.drain(&mut world.cx()) {
+            Ok(Some(batch)) => out.push(batch),
+            Ok(None) => return,
+            Err(error) => {
+                ran.stopped = Some(error);
+                return;
+            }
+        }
+    }
+}
