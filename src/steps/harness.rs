@@ -68,6 +68,10 @@ impl Types for NoTypes {
     fn named(&self, _: &str) -> Option<Type> {
         None
     }
+
+    fn names(&self) -> Vec<&str> {
+        Vec::new()
+    }
 }
 
 struct Silent;
