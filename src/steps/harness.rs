@@ -1,21 +1,15 @@
 //! Runs one step over JSON items in batches of whatever sizes, as the worker loop would, and checks that every
 //! row is accounted for. For tests.
 
-use std::sync::Arc;
-
 use serde_json::Value as Json;
 
 use super::table::find;
-use super::{
-    BatchStep, CompileCx, Cx, Faults, Flow, Infer, ItemError, Memory, Op, Output, Reader, RunError,
-    Step,
-};
-use super::{Tally, Types};
+use super::testing::Bench;
+use super::{BatchStep, CompileCx, Flow, Infer, Memory, Op, Reader, RunError, Step, Tally, Types};
 use crate::diagnostic::{At, Diagnostic, Diagnostics};
 use crate::expr::{Env, Scope, Use, Uses};
 use crate::spec::{Key, Node, Scalar, Value};
 use crate::value::{Batch, Blocks, Cell, Row, Shape, Type, convert};
-use crate::wait::{Registry, VirtualClock};
 
 /// How the items are cut and shared out.
 #[derive(Clone, Debug)]
@@ -71,29 +65,6 @@ impl Types for NoTypes {
 
     fn names(&self) -> Vec<&str> {
         Vec::new()
-    }
-}
-
-struct Silent;
-
-impl Output for Silent {
-    fn stdout(&self, _: &[u8]) -> std::io::Result<()> {
-        Ok(())
-    }
-
-    fn stderr(&self, _: &[u8]) -> std::io::Result<()> {
-        Ok(())
-    }
-
-    fn log(&self, _: &str) {}
-}
-
-#[derive(Default)]
-struct Errors(Vec<String>);
-
-impl Faults for Errors {
-    fn fail(&mut self, _: u32, _: Row<'_>, error: ItemError) {
-        self.0.push(error.message);
     }
 }
 
@@ -234,27 +205,6 @@ fn batches(items: &[Json], full: &Type, narrow: &Type, sizes: &[usize]) -> Vec<B
     made
 }
 
-struct World {
-    scope: Scope,
-    clock: VirtualClock,
-    agent: Arc<crate::wait::Agent>,
-    tally: Tally,
-    errors: Errors,
-}
-
-impl World {
-    fn cx(&mut self) -> Cx<'_> {
-        Cx {
-            scope: &self.scope,
-            clock: &self.clock,
-            agent: &self.agent,
-            tally: &mut self.tally,
-            faults: &mut self.errors,
-            output: &Silent,
-        }
-    }
-}
-
 fn json(batch: &Batch) -> impl Iterator<Item = Json> {
     batch.rows().map(|row| {
         let mut text = Vec::new();
@@ -296,13 +246,7 @@ pub fn run(yaml: &str, ty: &Type, items: &[Json], how: &How) -> Ran {
         used,
         "what is used of the inferred type comes out"
     );
-    let mut world = World {
-        scope: Scope::default(),
-        clock: VirtualClock::default(),
-        agent: Registry::default().enter(),
-        tally: Tally::default(),
-        errors: Errors::default(),
-    };
+    let mut bench = Bench::default();
     let mut ran = Ran {
         ty: Some(compiled.out.clone()),
         ..Ran::default()
@@ -312,17 +256,17 @@ pub fn run(yaml: &str, ty: &Type, items: &[Json], how: &How) -> Ran {
     match &compiled.op {
         Op::Each(make) | Op::Turn(make) => {
             let turn = matches!(compiled.op, Op::Turn(_));
-            run_batches(&mut *make(), input, turn, &mut world, &mut out, &mut ran);
+            run_batches(&mut *make(), input, turn, &mut bench, &mut out, &mut ran);
         }
-        Op::Memory(make) => run_memory(&**make, input, &how.parts, &mut world, &mut out, &mut ran),
+        Op::Memory(make) => run_memory(&**make, input, &how.parts, &mut bench, &mut out, &mut ran),
         op => panic!("{op:?}"),
     }
     for batch in &out {
         assert_eq!(batch.ty(), &compiled.out);
         ran.out.extend(json(batch).map(|item| seen(item, &used)));
     }
-    ran.tally = world.tally;
-    ran.errors = world.errors.0;
+    ran.tally = bench.tally;
+    ran.errors = bench.faults.0.into_iter().map(|(_, e)| e.message).collect();
     if ran.stopped.is_none() {
         let ended: u64 = ran.tally.ended.iter().sum();
         let gone = ended + ran.errors.len() as u64 + ran.out.len() as u64;
@@ -339,13 +283,13 @@ fn run_batches(
     step: &mut dyn BatchStep,
     input: Vec<Batch>,
     turn: bool,
-    world: &mut World,
+    bench: &mut Bench,
     out: &mut Vec<Batch>,
     ran: &mut Ran,
 ) {
     for batch in input {
         let range = (batch.ord, batch.span);
-        let made = match step.run(batch, &mut world.cx()) {
+        let made = match bench.with(|cx| step.run(batch, cx)) {
             Flow::Next(batch) => vec![batch],
             Flow::Many(parts) => parts,
             Flow::End(batch) => {
@@ -366,7 +310,7 @@ fn run_batches(
         }
         out.extend(made);
     }
-    while turn && let Some(batch) = step.finish(&mut world.cx()).expect("it finishes") {
+    while turn && let Some(batch) = bench.with(|cx| step.finish(cx)).expect("it finishes") {
         out.push(batch);
     }
 }
@@ -375,14 +319,14 @@ fn run_memory(
     make: &dyn Fn() -> Box<dyn Memory>,
     input: Vec<Batch>,
     parts: &[usize],
-    world: &mut World,
+    bench: &mut Bench,
     out: &mut Vec<Batch>,
     ran: &mut Ran,
 ) {
     let count = parts.iter().max().unwrap() + 1;
     let mut memories: Vec<Box<dyn Memory>> = (0..count).map(|_| make()).collect();
     for (batch, part) in input.into_iter().zip(parts.iter().cycle()) {
-        if let Err(error) = memories[*part].absorb(batch, &mut world.cx()) {
+        if let Err(error) = bench.with(|cx| memories[*part].absorb(batch, cx)) {
             ran.stopped = Some(error);
             return;
         }
@@ -394,7 +338,7 @@ fn run_memory(
         whole.merge(part);
     }
     loop {
-        match whole.drain(&mut world.cx()) {
+        match bench.with(|cx| whole.drain(cx)) {
             Ok(Some(batch)) => out.push(batch),
             Ok(None) => return,
             Err(error) => {
