@@ -10,7 +10,8 @@ use millstream::engine::{Books, Options, run};
 use millstream::expr::{Env, Scope};
 use millstream::notice::{Ended, Exit, Notice};
 use millstream::plan::{
-    Conn, ConnId, ConnKind, Executor, OnError, Ordered, Outlet, Plan, Program, Stage, StageId, Step,
+    Conn, ConnId, ConnKind, Executor, OnError, Ordered, Outlet, Plan, Policy, Program, Stage,
+    StageId, Step,
 };
 use millstream::steps::{
     BatchStep, Cx, Flow, ItemError, Memory, Op, Outcome, Output, Pull, RunError, Source,
@@ -37,6 +38,12 @@ fn n(n: usize) -> NonZeroUsize {
     NonZeroUsize::new(n).expect("not zero")
 }
 
+const POLICY: Policy = Policy {
+    retry: None,
+    timeout: None,
+    on_error: OnError::Fail,
+};
+
 #[derive(Default)]
 struct Draft {
     stages: Vec<Stage>,
@@ -56,6 +63,9 @@ impl Draft {
             place: Place::default(),
             inputs: from.to_vec(),
             outputs: Vec::new(),
+            branches: None,
+            dead: Vec::new(),
+            puts: Vec::new(),
             executor: Executor::Threads(n(threads)),
             program: Program { steps },
             ordered: if from.len() > 1 {
@@ -64,6 +74,10 @@ impl Draft {
                 Ordered::Window(n(1024))
             },
             on_error: OnError::Fail,
+            max_errors: None,
+            max_waiting: 10_000,
+            after: Vec::new(),
+            always: false,
             takes: Type::Int,
             gives: Type::Int,
         });
@@ -85,10 +99,23 @@ impl Draft {
             of: Type::Int,
             max: n(max),
             max_bytes: n(64 << 20),
+            order: millstream::plan::Order::Fifo,
+            full: millstream::plan::Full::Block,
+            feedback: false,
             writers: writers.to_vec(),
             readers: Vec::new(),
         });
         id
+    }
+
+    fn on_error(&mut self, stage: StageId, on_error: OnError) {
+        let stage = &mut self.stages[stage.index()];
+        stage.on_error = on_error;
+        stage
+            .program
+            .steps
+            .iter_mut()
+            .for_each(|s| s.policy.on_error = on_error);
     }
 
     fn run(self) -> (Ended, Books) {
@@ -105,6 +132,8 @@ impl Draft {
             conns: self.conns,
             env: Env::default(),
             scope: Scope::default(),
+            deadline: None,
+            drain: millstream::plan::DRAIN,
         };
         let (notices, told) = crossbeam_channel::unbounded();
         let mut options = Options::new(&plan, Arc::new(Nothing), notices);
@@ -131,6 +160,7 @@ fn step(label: &str, op: Op) -> Step {
         place: Place::default(),
         op,
         waits: false,
+        policy: POLICY,
     }
 }
 
@@ -554,7 +584,7 @@ fn an_error_under_drop_is_counted() {
         }
     });
     let s = d.stage(&[], 2, vec![count(1000), fail, step]);
-    d.stages[s.index()].on_error = OnError::Drop;
+    d.on_error(s, OnError::Drop);
     let (ended, books) = d.run();
     assert_eq!(
         (ended.exit, books.stages[0].of(Outcome::Dropped)),
@@ -574,7 +604,7 @@ fn a_panic_is_an_error_of_the_one_item_that_causes_it() {
         Ok((v % 2 == 0).then_some(v))
     });
     let s = d.stage(&[], 2, vec![count(1000), bad, step]);
-    d.stages[s.index()].on_error = OnError::Drop;
+    d.on_error(s, OnError::Drop);
     let ((ended, books), notices) = d.run_with(Stop::new());
     std::panic::set_hook(hook);
     assert_eq!(

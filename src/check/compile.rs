@@ -7,7 +7,7 @@ use super::settings::Settings;
 use super::stages::Stages;
 use super::wiring::Wiring;
 use crate::diagnostic::Source;
-use crate::plan::{Conn, ConnId, Outlet, Plan, Program, Stage, StageId, Step};
+use crate::plan::{Conn, ConnId, OnError, Outlet, Plan, Policy, Program, Stage, StageId, Step};
 use crate::spec::File;
 use crate::steps::{CompileCx, Convert};
 use crate::value::{Name, Type};
@@ -57,6 +57,11 @@ pub(super) fn compile(
                 place: places.place(room.file.stages[i].name.at),
                 op: Convert::to(takes).op(),
                 waits: false,
+                policy: Policy {
+                    retry: None,
+                    timeout: None,
+                    on_error: settings.stages[i].on_error,
+                },
             });
         }
         programs[i] = Some(steps(
@@ -67,6 +72,7 @@ pub(super) fn compile(
             i,
             takes,
             program,
+            settings.stages[i].on_error,
         ));
     }
     let carried: Vec<Type> = carried
@@ -99,10 +105,17 @@ pub(super) fn compile(
                     .map(|c| ConnId(number(*c)))
                     .collect(),
                 outputs: outputs.collect(),
+                branches: None,
+                dead: Vec::new(),
+                puts: Vec::new(),
                 executor: settings.executor,
                 program,
                 ordered: settings.ordered,
                 on_error: settings.on_error,
+                max_errors: None,
+                max_waiting: 10_000,
+                after: Vec::new(),
+                always: false,
                 takes,
                 gives,
             }
@@ -116,6 +129,8 @@ pub(super) fn compile(
         conns,
         env: room.env.clone(),
         scope: room.scope.clone(),
+        deadline: None,
+        drain: crate::plan::DRAIN,
     }
 }
 
@@ -155,6 +170,7 @@ fn steps(
     stage: usize,
     takes: Option<Type>,
     mut program: Program,
+    on_error: OnError,
 ) -> (Program, Type, Type) {
     let mut entering = takes.clone();
     let mut input = takes;
@@ -177,6 +193,11 @@ fn steps(
             place: places.place(read.node.at),
             op: compiled.op,
             waits: step.waits(),
+            policy: Policy {
+                retry: None,
+                timeout: None,
+                on_error,
+            },
         });
         input = Some(compiled.out);
         entering.get_or_insert_with(|| input.clone().unwrap_or(Type::Any));
@@ -199,6 +220,9 @@ fn conns(wiring: &Wiring<'_>, carried: &[Type], settings: &Settings) -> Vec<Conn
         of: of.clone(),
         max: bounds.max,
         max_bytes: bounds.max_bytes,
+        order: crate::plan::Order::Fifo,
+        full: crate::plan::Full::Block,
+        feedback: false,
         writers: conn
             .writers
             .iter()

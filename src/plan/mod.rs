@@ -8,9 +8,10 @@ pub use graph::{Graph, components};
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::diagnostic::Place;
-use crate::expr::{Env, Scope};
+use crate::expr::{Code, Env, Scope};
 use crate::steps::{Convert, Op};
 use crate::value::{Name, Type};
 
@@ -45,7 +46,14 @@ pub struct Plan {
     /// What expressions may name, and the parameters' values.
     pub env: Env,
     pub scope: Scope,
+    /// For the whole run.
+    pub deadline: Option<Duration>,
+    /// How long a first signal lets what has begun go on.
+    pub drain: Duration,
 }
+
+/// `stop: {drain: ...}` where the file says nothing.
+pub const DRAIN: Duration = Duration::from_secs(20);
 
 #[derive(Debug)]
 pub struct Stage {
@@ -55,12 +63,26 @@ pub struct Stage {
     pub place: Place,
     /// Empty: the first step is a source.
     pub inputs: Vec<ConnId>,
-    /// Every one of these gets every item.
+    /// Every one of these gets every item, unless there are branches.
     pub outputs: Vec<Outlet>,
+    /// `to` as a mapping: the first branch that holds takes the item; what none takes is dropped.
+    pub branches: Option<Vec<Branch>>,
+    /// Where dead letters go (`on_error: {to: ...}` of the stage and its steps).
+    pub dead: Vec<Outlet>,
+    /// Where the steps `put` puts, and user code.
+    pub puts: Vec<ConnId>,
     pub executor: Executor,
     pub program: Program,
     pub ordered: Ordered,
     pub on_error: OnError,
+    /// More item errors than this fail the run.
+    pub max_errors: Option<MaxErrors>,
+    /// At most so many items wait aside (for a retry, a time, a limit).
+    pub max_waiting: usize,
+    /// Starts when these have ended.
+    pub after: Vec<StageId>,
+    /// ... in whatever way.
+    pub always: bool,
     /// The type that enters (of the source's items where there is no input), and the one that leaves.
     pub takes: Type,
     pub gives: Type,
@@ -95,10 +117,60 @@ pub enum Ordered {
     Window(NonZeroUsize),
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What an item error does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnError {
     Fail,
     Drop,
+    /// As `Drop`, but stages `after` this one do not start and the run fails at its end.
+    KeepGoing,
+    /// A dead letter, through this one of [`Stage::dead`].
+    To(usize),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum MaxErrors {
+    Count(u64),
+    /// Of what the stage takes; judged at its end, and after 1,000 items at any time.
+    Percent(f64),
+}
+
+/// One branch of a routing `to`.
+#[derive(Clone)]
+pub struct Branch {
+    /// `None`: `else`.
+    pub when: Option<Code>,
+    /// The number of the outlet in [`Stage::outputs`].
+    pub outlet: usize,
+    /// The condition as it was written, for drawings.
+    pub text: String,
+}
+
+impl std::fmt::Debug for Branch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Branch({} -> {})", self.text, self.outlet)
+    }
+}
+
+/// How an attempt is followed by others.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Retry {
+    /// Attempts after the first.
+    pub times: u32,
+    pub wait: Duration,
+    pub factor: f64,
+    pub max_wait: Duration,
+    /// A random part of the wait, up to so much either way: 0 to 1.
+    pub jitter: f64,
+}
+
+/// What holds for one step: its own, or its block's, or its stage's.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Policy {
+    pub retry: Option<Retry>,
+    /// For one item, each attempt.
+    pub timeout: Option<Duration>,
+    pub on_error: OnError,
 }
 
 /// The steps of a stage, in order.
@@ -116,6 +188,7 @@ pub struct Step {
     pub place: Place,
     pub op: Op,
     pub waits: bool,
+    pub policy: Policy,
 }
 
 /// A connection.
@@ -128,8 +201,44 @@ pub struct Conn {
     pub of: Type,
     pub max: NonZeroUsize,
     pub max_bytes: NonZeroUsize,
+    pub order: Order,
+    pub full: Full,
+    /// The run ends when nothing is unfinished, not when the writers end.
+    pub feedback: bool,
     pub writers: Vec<StageId>,
     pub readers: Vec<StageId>,
+}
+
+/// Which waiting item goes next.
+#[derive(Clone)]
+pub enum Order {
+    Fifo,
+    Lifo,
+    /// The lowest number first.
+    Priority {
+        by: Code,
+        text: String,
+    },
+}
+
+impl std::fmt::Debug for Order {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Order::Fifo => "fifo",
+            Order::Lifo => "lifo",
+            Order::Priority { .. } => "priority",
+        })
+    }
+}
+
+/// What a full connection does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Full {
+    Block,
+    DropNewest,
+    DropOldest,
+    /// To disk.
+    Spill,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

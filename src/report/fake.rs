@@ -45,12 +45,19 @@ pub(crate) fn plan(stages: &[Sketch<'_>]) -> Plan {
             place: Place { line: 1, column: 1 },
             inputs: Vec::new(),
             outputs: Vec::new(),
+            branches: None,
+            dead: Vec::new(),
+            puts: Vec::new(),
             executor: Executor::Threads(NonZeroUsize::new(*workers).expect("a stage has a worker")),
             program: Program {
                 steps: steps.iter().map(|text| step(text)).collect(),
             },
             ordered: Ordered::No,
             on_error: OnError::Fail,
+            max_errors: None,
+            max_waiting: 10_000,
+            after: Vec::new(),
+            always: false,
             takes: Type::String,
             gives: Type::String,
         })
@@ -69,6 +76,9 @@ pub(crate) fn plan(stages: &[Sketch<'_>]) -> Plan {
                 of: Type::String,
                 max: NonZeroUsize::new(1024).expect("not zero"),
                 max_bytes: NonZeroUsize::new(64 << 20).expect("not zero"),
+                order: crate::plan::Order::Fifo,
+                full: crate::plan::Full::Block,
+                feedback: false,
                 writers: vec![StageId(writer as u32)],
                 readers: vec![StageId(reader as u32)],
             });
@@ -87,6 +97,8 @@ pub(crate) fn plan(stages: &[Sketch<'_>]) -> Plan {
         conns,
         env: Default::default(),
         scope: Default::default(),
+        deadline: None,
+        drain: crate::plan::DRAIN,
     }
 }
 
@@ -99,6 +111,11 @@ fn step(text: &str) -> Step {
             unreachable!("a fake plan does not run")
         })),
         waits: false,
+        policy: crate::plan::Policy {
+            retry: None,
+            timeout: None,
+            on_error: OnError::Fail,
+        },
     }
 }
 
