@@ -124,6 +124,7 @@ impl Diagnostic {
 #[derive(Debug, Default)]
 pub struct Diagnostics {
     list: Vec<Diagnostic>,
+    suspicions: Vec<(At, Diagnostic)>,
 }
 
 impl Diagnostics {
@@ -131,6 +132,11 @@ impl Diagnostics {
         if !self.list.contains(&d) {
             self.list.push(d);
         }
+    }
+
+    /// What lies behind any error within a stretch of the file, should there be one: it is then told instead.
+    pub fn suspect(&mut self, within: At, instead: Diagnostic) {
+        self.suspicions.push((within, instead));
     }
 
     pub fn has_errors(&self) -> bool {
@@ -150,9 +156,18 @@ impl Diagnostics {
     }
 
     /// In the order of the file.
-    pub fn sorted(mut self) -> Vec<Diagnostic> {
-        self.list.sort_by_key(|d| (d.at, d.severity()));
-        self.list
+    pub fn sorted(self) -> Vec<Diagnostic> {
+        let mut told = Diagnostics::default();
+        for d in self.list {
+            let behind = self.suspicions.iter().find(|(within, _)| {
+                d.severity() == Severity::Error
+                    && within.start <= d.at.start
+                    && d.at.end <= within.end
+            });
+            told.push(behind.map_or(d, |(_, instead)| instead.clone()));
+        }
+        told.list.sort_by_key(|d| (d.at, d.severity()));
+        told.list
     }
 }
 

@@ -3,14 +3,18 @@
 //! Knows what the words are called, not what they mean together: that is `check`.
 
 mod file;
+mod load;
 mod node;
 mod params;
+mod scalar;
+mod swallowed;
 mod text;
 
 pub use file::{
     Conn, Executor, ExecutorKind, File, Full, Guard, GuardKind, MaxErrors, Modifiers, OnError,
     Order, Ordered, Placed, Retry, Route, Stage, StepNode, Test, To, Workers,
 };
+pub use load::read;
 pub use node::{Key, Node, Scalar, Value};
 pub use params::{Param, ParamType, Params};
 pub use text::Text;

@@ -1,0 +1,734 @@
+//! YAML to [`Node`]s: the parser's events become a tree with the byte places of every key and value.
+//!
+//! We resolve scalars (YAML 1.2's core schema), aliases and `<<` ourselves, so that equal keys are errors with
+//! both places and nothing grows beyond its budget. The walk keeps its own stack: no file can exhaust ours.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span, Tag};
+
+use super::node::{Key, Node, Scalar, Value};
+use super::scalar;
+use super::swallowed;
+use super::text::Origin;
+use crate::diagnostic::{At, Diagnostic, Diagnostics, Source};
+
+/// What a file may be at most.
+pub const MAX_BYTES: usize = 1 << 20;
+pub const MAX_DEPTH: usize = 64;
+/// Nodes after aliases and `<<` are expanded; what has an anchor counts once more.
+pub const MAX_NODES: usize = 100_000;
+pub const MAX_ALIASES: usize = 10_000;
+/// Text after aliases are expanded.
+const MAX_TEXT: usize = 16 << 20;
+
+/// The tree of a file's text. `None` where it cannot be read (that was said), or is empty.
+///
+/// Says E0101, E0102, E0107, E0108 and W0101; what YAML may have swallowed is noted as a suspicion, to be told
+/// only if somebody takes offence at what YAML made of it.
+pub fn read(source: &Source, diagnostics: &mut Diagnostics) -> Option<Node> {
+    let text = source.text.as_str();
+    if text.len() > MAX_BYTES {
+        let message = format!(
+            "the file has {} bytes; a pipeline file may have 1 MiB",
+            text.len()
+        );
+        let help = "keep data in files of its own and read them with a `read` step";
+        diagnostics.push(Diagnostic::new("E0107", At::new(0, 0), message).help(help));
+        return None;
+    }
+    if let Some((place, c)) = text.char_indices().find(|(_, c)| !printable(*c)) {
+        let at = At::new(place, place + c.len_utf8());
+        let message = format!("the character U+{:04X} may not stand in YAML", c as u32);
+        let help = format!("in double quotes write \"\\u{:04X}\"", c as u32);
+        diagnostics.push(Diagnostic::new("E0101", at, message).help(help));
+        return None;
+    }
+    let mut builder = Builder {
+        text,
+        bytes: Bytes::of(text),
+        diagnostics,
+        stack: Vec::new(),
+        anchors: HashMap::new(),
+        nodes: 0,
+        text_size: 0,
+        aliases: 0,
+        documents: 0,
+        root: None,
+    };
+    let mut parser = Parser::new_from_str(text);
+    while let Some(event) = parser.next_event() {
+        match event {
+            Ok((event, span)) => {
+                if builder.event(event, span).is_err() {
+                    return None;
+                }
+            }
+            Err(e) => {
+                let at = builder.bytes.at(e.marker().index());
+                builder.syntax(&e, at);
+                return None;
+            }
+        }
+    }
+    builder.root
+}
+
+const TAGS: &str = "the tags are !!str, !!int, !!float, !!bool, !!null, !!map and !!seq";
+
+/// YAML 1.2, section 5.1.
+fn printable(c: char) -> bool {
+    matches!(c, '\t' | '\n' | '\r' | '\u{85}' | ' '..='~' | '\u{A0}'..='\u{FFFD}' | '\u{10000}'..)
+}
+
+/// From the parser's characters to bytes.
+struct Bytes {
+    /// Empty for a file of ASCII.
+    starts: Vec<u32>,
+    len: usize,
+}
+
+impl Bytes {
+    fn of(text: &str) -> Bytes {
+        let starts = if text.is_ascii() {
+            Vec::new()
+        } else {
+            text.char_indices().map(|(i, _)| i as u32).collect()
+        };
+        Bytes {
+            starts,
+            len: text.len(),
+        }
+    }
+
+    fn at(&self, character: usize) -> usize {
+        if self.starts.is_empty() {
+            character.min(self.len)
+        } else {
+            self.starts.get(character).map_or(self.len, |b| *b as usize)
+        }
+    }
+}
+
+/// A list or mapping that is not closed yet.
+struct Open {
+    start: usize,
+    anchor: usize,
+    /// `[` or `{`.
+    flow: bool,
+    /// Where the last value in it ends.
+    end: usize,
+    kind: Collection,
+}
+
+enum Collection {
+    List(Vec<Node>),
+    Map(OpenMap),
+}
+
+#[derive(Default)]
+struct OpenMap {
+    entries: Vec<(Key, Node)>,
+    /// Index by key, for the second of two equal ones.
+    index: HashMap<String, usize>,
+    /// The key whose value comes next.
+    key: Option<PendingKey>,
+    /// What `<<` names, and before which entry it stands.
+    merges: Vec<(usize, Node)>,
+}
+
+enum PendingKey {
+    Entry(Key),
+    /// The second of two equal ones, or no key at all: its value is read and forgotten.
+    Dropped,
+    Merge(At),
+}
+
+/// A thing with an anchor, and what a copy of it costs.
+struct Anchored {
+    node: Node,
+    cost: Cost,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Cost {
+    nodes: usize,
+    text: usize,
+    depth: usize,
+}
+
+struct Builder<'a> {
+    text: &'a str,
+    bytes: Bytes,
+    diagnostics: &'a mut Diagnostics,
+    stack: Vec<Open>,
+    anchors: HashMap<usize, Anchored>,
+    nodes: usize,
+    text_size: usize,
+    aliases: usize,
+    documents: usize,
+    root: Option<Node>,
+}
+
+/// The reading cannot go on; why was said.
+struct Stop;
+
+impl Builder<'_> {
+    fn say(&mut self, code: &'static str, at: At, message: impl Into<String>, help: &str) {
+        let d = Diagnostic::new(code, at, message);
+        self.diagnostics
+            .push(if help.is_empty() { d } else { d.help(help) });
+    }
+
+    fn span(&self, span: Span) -> (usize, usize) {
+        let (start, end) = (
+            self.bytes.at(span.start.index()),
+            self.bytes.at(span.end.index()),
+        );
+        (start, end.max(start))
+    }
+
+    fn event(&mut self, event: Event<'_>, span: Span) -> Result<(), Stop> {
+        let (start, end) = self.span(span);
+        match event {
+            Event::DocumentStart(_) => {
+                self.documents += 1;
+                if self.documents > 1 {
+                    let at = At::new(start, end);
+                    self.say("E0101", at, "a second document begins here", "a pipeline is one document: remove this line and what follows, or put it into a file of its own");
+                    return Err(Stop);
+                }
+            }
+            Event::Alias(id) => {
+                let at = At::new(start, end);
+                self.aliases += 1;
+                if self.aliases > MAX_ALIASES {
+                    return self.too_much(at, "10,000 aliases");
+                }
+                let Some(Anchored { node, cost }) = self.anchors.get(&id) else {
+                    self.say(
+                        "E0101",
+                        at,
+                        "this alias stands inside what it names",
+                        "an anchor can only be used after the value that it marks",
+                    );
+                    return Err(Stop);
+                };
+                let (node, cost) = (node.clone(), *cost);
+                self.charge(cost, at)?;
+                self.add(node, at)?;
+            }
+            Event::Scalar(text, style, anchor, tag) => {
+                let begin = self.skip_properties(start, end);
+                self.charge(
+                    Cost {
+                        nodes: 1,
+                        text: text.len(),
+                        depth: 0,
+                    },
+                    At::new(begin, end),
+                )?;
+                let tag = tag.as_deref().filter(|tag| self.is_core(tag, start, end));
+                let node = self.scalar(&text, style, tag, begin, end);
+                self.anchor(anchor, &node)?;
+                let at = node.at;
+                self.add(node, at)?;
+            }
+            Event::SequenceStart(anchor, tag) => {
+                self.open(
+                    start,
+                    end,
+                    anchor,
+                    tag.as_deref(),
+                    Collection::List(Vec::new()),
+                )?;
+            }
+            Event::MappingStart(anchor, tag) => {
+                self.open(
+                    start,
+                    end,
+                    anchor,
+                    tag.as_deref(),
+                    Collection::Map(OpenMap::default()),
+                )?;
+            }
+            Event::SequenceEnd | Event::MappingEnd => self.close(end)?,
+            Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentEnd => {}
+        }
+        Ok(())
+    }
+
+    fn charge(&mut self, cost: Cost, at: At) -> Result<(), Stop> {
+        self.nodes += cost.nodes;
+        self.text_size += cost.text;
+        if self.nodes > MAX_NODES {
+            return self.too_much(at, "100,000 values");
+        }
+        if self.text_size > MAX_TEXT {
+            return self.too_much(at, "16 MiB of text");
+        }
+        if self.stack.len() + cost.depth > MAX_DEPTH {
+            return self.too_much(at, "64 levels of nesting");
+        }
+        Ok(())
+    }
+
+    fn too_much(&mut self, at: At, what: &str) -> Result<(), Stop> {
+        let message = format!("the file comes to more than {what}, aliases included");
+        self.say(
+            "E0107",
+            at,
+            message,
+            "keep data in files of its own and read them with a `read` step",
+        );
+        Err(Stop)
+    }
+
+    /// Behind the anchor and the tag that stand before a value.
+    fn skip_properties(&self, mut start: usize, end: usize) -> usize {
+        while let Some(rest) = self.text.get(start..end)
+            && rest.starts_with(['&', '!'])
+        {
+            let word = rest.find(char::is_whitespace).unwrap_or(rest.len());
+            start += word;
+            start += self.text[start..end].len() - self.text[start..end].trim_start().len();
+        }
+        start
+    }
+
+    fn open(
+        &mut self,
+        start: usize,
+        end: usize,
+        anchor: usize,
+        tag: Option<&Tag>,
+        kind: Collection,
+    ) -> Result<(), Stop> {
+        let begin = self.skip_properties(start, end);
+        self.charge(
+            Cost {
+                nodes: 1,
+                text: 0,
+                depth: 1,
+            },
+            At::new(begin, begin),
+        )?;
+        let wanted = if matches!(kind, Collection::List(_)) {
+            "seq"
+        } else {
+            "map"
+        };
+        if let Some(tag) = tag
+            && self.is_core(tag, start, end)
+            && tag.is_yaml_core_schema()
+            && tag.suffix != wanted
+        {
+            let message = format!("this is not what the tag `!!{}` says", tag.suffix);
+            self.say("E0101", At::new(start, begin), message, TAGS);
+        }
+        let flow = self.text[begin..end].starts_with(['[', '{']);
+        self.stack.push(Open {
+            start: begin,
+            anchor,
+            flow,
+            end: begin,
+            kind,
+        });
+        Ok(())
+    }
+
+    fn close(&mut self, end: usize) -> Result<(), Stop> {
+        let Some(Open {
+            start,
+            anchor,
+            flow,
+            end: last,
+            kind,
+        }) = self.stack.pop()
+        else {
+            return Ok(());
+        };
+        let value = match kind {
+            Collection::List(list) => Value::List(list),
+            Collection::Map(map) => Value::Map(self.merge(map)?),
+        };
+        // A block collection has no end of its own: it ends with its last value.
+        let at = At::new(start, if flow { end } else { last });
+        let node = Node::new(value, at);
+        swallowed::suspect(self.text, &node, flow, self.diagnostics);
+        self.anchor(anchor, &node)?;
+        self.add(node, at)
+    }
+
+    /// The entries of a mapping with what `<<` brings: its own win, then what is named first.
+    fn merge(&mut self, map: OpenMap) -> Result<Vec<(Key, Node)>, Stop> {
+        let OpenMap {
+            entries,
+            mut index,
+            merges,
+            ..
+        } = map;
+        if merges.is_empty() {
+            return Ok(entries);
+        }
+        let mut out = Vec::with_capacity(entries.len());
+        let mut own = entries.into_iter().enumerate().peekable();
+        for (before, from) in merges {
+            while let Some((_, entry)) = own.next_if(|(i, _)| *i < before) {
+                out.push(entry);
+            }
+            for source in from.one_or_more() {
+                for (key, value) in source.as_map().unwrap_or(&[]) {
+                    if !index.contains_key(&key.text) {
+                        self.charge(weigh(value), from.at)?;
+                        index.insert(key.text.clone(), 0);
+                        out.push((key.clone(), value.clone()));
+                    }
+                }
+            }
+        }
+        out.extend(own.map(|(_, entry)| entry));
+        Ok(out)
+    }
+
+    fn anchor(&mut self, id: usize, node: &Node) -> Result<(), Stop> {
+        if id > 0 {
+            let cost = weigh(node);
+            // What is kept for the aliases counts too: anchors within anchors would keep a copy each.
+            self.charge(Cost { depth: 0, ..cost }, node.at)?;
+            self.anchors.insert(
+                id,
+                Anchored {
+                    node: node.clone(),
+                    cost,
+                },
+            );
+        }
+        Ok(())
+    }
+
+    /// Puts a finished node into what is open; `at`: where it stands here (an alias stands elsewhere than what it names).
+    fn add(&mut self, node: Node, at: At) -> Result<(), Stop> {
+        let Some(open) = self.stack.last_mut() else {
+            self.root = Some(node);
+            return Ok(());
+        };
+        open.end = open.end.max(at.end as usize);
+        let flow = open.flow;
+        let map = match &mut open.kind {
+            Collection::List(list) => {
+                list.push(node);
+                return Ok(());
+            }
+            Collection::Map(map) => map,
+        };
+        match map.key.take() {
+            None => {
+                let key = self.key(node, at, flow)?;
+                if let Some(Open {
+                    kind: Collection::Map(map),
+                    ..
+                }) = self.stack.last_mut()
+                {
+                    map.key = Some(key);
+                }
+            }
+            Some(PendingKey::Dropped) => {}
+            Some(PendingKey::Merge(key)) => {
+                let fits = node.one_or_more().iter().all(|n| n.as_map().is_some());
+                map.merges.push((map.entries.len(), node));
+                if !fits {
+                    let help = "write `<<: *name`, or `<<: [*one, *two]`";
+                    self.say(
+                        "E0105",
+                        key,
+                        "`<<` takes a mapping, or a list of mappings",
+                        help,
+                    );
+                }
+            }
+            Some(PendingKey::Entry(key)) => {
+                let mut node = node;
+                if node.is_null() && node.at.start == node.at.end {
+                    // Nothing was written: the place is right behind the key.
+                    node.at = At {
+                        start: key.at.end,
+                        end: key.at.end,
+                    };
+                }
+                map.index.insert(key.text.clone(), map.entries.len());
+                map.entries.push((key, node));
+            }
+        }
+        Ok(())
+    }
+
+    fn key(&mut self, node: Node, at: At, flow: bool) -> Result<PendingKey, Stop> {
+        let text = match &node.value {
+            Value::Scalar(s) => match (&node.origin, s) {
+                (Some(origin), _) => origin.raw.clone(),
+                (None, s) => s.to_string(),
+            },
+            Value::List(_) | Value::Map(_) => {
+                match swallowed::key(self.text, &node, flow) {
+                    Some(d) => self.diagnostics.push(d),
+                    None => self.say(
+                        "E0101",
+                        at,
+                        format!("{} cannot be a key", node.describe()),
+                        "a key is a text",
+                    ),
+                }
+                return Err(Stop);
+            }
+        };
+        if node.is_null() && node.at.start == node.at.end {
+            self.say("E0101", at, "a key is missing before `:`", "");
+            return Ok(PendingKey::Dropped);
+        }
+        let key = Key { text, at };
+        let plain = matches!(
+            &node.value,
+            Value::Scalar(Scalar::String { plain: true, .. })
+        );
+        let Some(Open {
+            kind: Collection::Map(map),
+            ..
+        }) = self.stack.last()
+        else {
+            return Ok(PendingKey::Dropped);
+        };
+        if plain && key.text == "<<" {
+            if map.merges.is_empty() {
+                return Ok(PendingKey::Merge(at));
+            }
+            self.say(
+                "E0102",
+                at,
+                "`<<` stands twice in this mapping",
+                "name all in one list: `<<: [*one, *two]`",
+            );
+            return Ok(PendingKey::Dropped);
+        }
+        let Some(first) = map.index.get(&key.text).map(|i| map.entries[*i].0.at) else {
+            return Ok(PendingKey::Entry(key));
+        };
+        let d = Diagnostic::new(
+            "E0102",
+            at,
+            format!("the key `{}` stands twice in this mapping", key.text),
+        );
+        self.diagnostics.push(
+            d.label("again here")
+                .also(first, "first here")
+                .help("remove or rename one of them"),
+        );
+        Ok(PendingKey::Dropped)
+    }
+
+    fn scalar(
+        &mut self,
+        text: &str,
+        style: ScalarStyle,
+        tag: Option<&Tag>,
+        start: usize,
+        end: usize,
+    ) -> Node {
+        let absent = style == ScalarStyle::Plain && text.is_empty();
+        let mut at = if absent {
+            At::new(start, start)
+        } else {
+            At::new(start, end)
+        };
+        if matches!(style, ScalarStyle::Literal | ScalarStyle::Folded) {
+            let written = self.text[start..end].trim_end();
+            at = At::new(start, (start + written.len()).max(start));
+        }
+        let source = &self.text[at.start as usize..at.end as usize];
+        let string = || Scalar::String {
+            text: text.into(),
+            plain: style == ScalarStyle::Plain,
+        };
+        let scalar = match tag {
+            None if style == ScalarStyle::Plain => self.resolve(text, at),
+            None => string(),
+            Some(tag) if tag.is_yaml_core_schema() => {
+                let resolved = self.resolve(text, at);
+                let fits = match (tag.suffix.as_str(), &resolved) {
+                    ("str", _) => Some(string()),
+                    ("null", Scalar::Null)
+                    | ("bool", Scalar::Bool(_))
+                    | ("int", Scalar::Int(_)) => Some(resolved),
+                    ("float", Scalar::Double(_)) => Some(resolved),
+                    ("float", Scalar::Int(n)) => Some(Scalar::Double(*n as f64)),
+                    _ => None,
+                };
+                fits.unwrap_or_else(|| {
+                    let message = format!("`{text}` is not what the tag `!!{}` says", tag.suffix);
+                    self.say("E0101", at, message, TAGS);
+                    string()
+                })
+            }
+            // `!` alone: a text, whatever it looks like.
+            Some(_) => string(),
+        };
+        let simple = style == ScalarStyle::Plain
+            && source == text
+            && (scalar_is_text(&scalar) || scalar.to_string() == text);
+        let origin = (!simple && !absent).then(|| {
+            let runs = scalar::runs(style, source, at.start as usize, text);
+            Arc::new(Origin {
+                raw: text.into(),
+                runs,
+                ..Origin::default()
+            })
+        });
+        Node {
+            value: Value::Scalar(scalar),
+            at,
+            origin,
+        }
+    }
+
+    fn resolve(&mut self, text: &str, at: At) -> Scalar {
+        let Ok(scalar) = scalar::resolve(text) else {
+            self.say(
+                "E0105",
+                at,
+                format!("the number {text} does not fit 64 bits"),
+                "if it is a text, put it into quotes",
+            );
+            return Scalar::Int(0);
+        };
+        let digits = text.trim_start_matches(['-', '+']);
+        if let Scalar::Int(n) = scalar
+            && digits.len() > 1
+            && digits.starts_with('0')
+            && digits.bytes().all(|b| b.is_ascii_digit())
+        {
+            let help = format!(
+                "for an octal number write 0o{}, for a text '{text}', else {n}",
+                digits.trim_start_matches('0')
+            );
+            self.say("W0101", at, format!("YAML 1.2 reads {text} as {n}"), &help);
+        }
+        scalar
+    }
+
+    /// Is it a tag of YAML's own, or `!` alone? Says so if not.
+    fn is_core(&mut self, tag: &Tag, start: usize, end: usize) -> bool {
+        let core = tag.is_yaml_core_schema() || (tag.handle.is_empty() && tag.suffix == "!");
+        if !core {
+            let d = swallowed::tag(self.text, &tag.to_string(), At::new(start, end));
+            self.diagnostics.push(d);
+        }
+        core
+    }
+
+    fn syntax(&mut self, error: &ScanError, at: usize) {
+        let opened = self.stack.iter().rev().find(|o| o.flow).map(|o| o.start);
+        let d = swallowed::syntax(self.text, error.info(), at, opened);
+        self.diagnostics.push(d);
+    }
+}
+
+fn scalar_is_text(scalar: &Scalar) -> bool {
+    matches!(scalar, Scalar::String { .. })
+}
+
+fn weigh(node: &Node) -> Cost {
+    let children = |nodes: &mut dyn Iterator<Item = &Node>| {
+        let mut sum = Cost {
+            nodes: 1,
+            text: 0,
+            depth: 0,
+        };
+        for child in nodes {
+            let c = weigh(child);
+            sum = Cost {
+                nodes: sum.nodes + c.nodes,
+                text: sum.text + c.text,
+                depth: sum.depth.max(c.depth),
+            };
+        }
+        Cost {
+            depth: sum.depth + 1,
+            ..sum
+        }
+    };
+    match &node.value {
+        Value::Scalar(s) => {
+            let text = if let Scalar::String { text, .. } = s {
+                text.len()
+            } else {
+                0
+            };
+            Cost {
+                nodes: 1,
+                text,
+                depth: 0,
+            }
+        }
+        Value::List(list) => children(&mut list.iter()),
+        Value::Map(map) => children(&mut map.iter().map(|(_, v)| v)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn adhoc() {
+        for t in [
+            "a: x ? b : c",
+            "a: {x: y ? b : c}",
+            "- a: {x} is # d",
+            "a: {x: y[0], z: b, c: 'd'}",
+            "a: *x > 5",
+            "a: !a(x) && b",
+            "b: {c: !a(x), d: e}",
+            "a: \"x\" == y",
+            "a: [1].size()",
+            "a: %x",
+            "a: > 5",
+            "a:\n\t- b",
+            "a: [1, 2\nb: 3",
+            "a: {{x}} y",
+            "a: \"abc\nb: 3",
+            "a: 1\na: 2",
+            "x: &a [1]\ny: *a\n---\n",
+            "a: 017",
+            "a\nb: c",
+            " a: b\nc: d",
+            "a: \"\\q\"",
+            "a: [cp, {path}/x, b]",
+            "a: &x [*x]",
+            "a: [[[b]]",
+            "a: 99999999999999999999",
+            "<<: 3\nb: 1",
+            "a: b\n c: d",
+            "a: - b",
+        ] {
+            let source = Source {
+                name: "x".into(),
+                text: t.into(),
+            };
+            let mut d = Diagnostics::default();
+            let n = read(&source, &mut d);
+            println!("=== {t}\n{}", if n.is_some() { "tree" } else { "none" });
+            for d in d.sorted() {
+                println!(
+                    "{} {} [{}] {} | {} | {:?}",
+                    d.code,
+                    source.place(d.at),
+                    &t[d.at.start as usize..d.at.end as usize],
+                    d.message,
+                    d.label,
+                    d.help
+                );
+            }
+        }
+    }
+}
