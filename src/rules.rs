@@ -79,6 +79,11 @@ pub static RULES: &[Rule] = &[
         explain: "",
     },
     Rule {
+        code: "W0201",
+        title: "a default that is the name of a type",
+        explain: "",
+    },
+    Rule {
         code: "E0301",
         title: "an expression that cannot be read",
         explain: "",

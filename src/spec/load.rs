@@ -621,6 +621,8 @@ impl Builder<'_> {
         let core = tag.is_yaml_core_schema() || (tag.handle.is_empty() && tag.suffix == "!");
         if !core {
             let d = swallowed::tag(self.text, &tag.to_string(), At::new(start, end));
+            // What is left of the value is no use to anybody.
+            self.diagnostics.suspect(d.at, d.clone());
             self.diagnostics.push(d);
         }
         core
@@ -679,56 +681,241 @@ fn weigh(node: &Node) -> Cost {
 mod tests {
     use super::*;
 
+    fn tree(text: &str) -> (Option<Node>, Vec<Diagnostic>) {
+        let source = Source {
+            name: "x.yaml".into(),
+            text: text.into(),
+        };
+        let mut diagnostics = Diagnostics::default();
+        let node = read(&source, &mut diagnostics);
+        (node, diagnostics.sorted())
+    }
+
+    fn good(text: &str) -> Node {
+        let (node, said) = tree(text);
+        assert!(said.is_empty(), "{text}: {said:?}");
+        node.expect("a tree")
+    }
+
+    fn codes(text: &str) -> Vec<&'static str> {
+        tree(text).1.iter().map(|d| d.code).collect()
+    }
+
     #[test]
-    fn adhoc() {
-        for t in [
-            "a: x ? b : c",
-            "a: {x: y ? b : c}",
-            "- a: {x} is # d",
-            "a: {x: y[0], z: b, c: 'd'}",
-            "a: *x > 5",
-            "a: !a(x) && b",
-            "b: {c: !a(x), d: e}",
-            "a: \"x\" == y",
-            "a: [1].size()",
-            "a: %x",
-            "a: > 5",
-            "a:\n\t- b",
-            "a: [1, 2\nb: 3",
-            "a: {{x}} y",
-            "a: \"abc\nb: 3",
-            "a: 1\na: 2",
-            "x: &a [1]\ny: *a\n---\n",
-            "a: 017",
-            "a\nb: c",
-            " a: b\nc: d",
-            "a: \"\\q\"",
-            "a: [cp, {path}/x, b]",
-            "a: &x [*x]",
-            "a: [[[b]]",
-            "a: 99999999999999999999",
-            "<<: 3\nb: 1",
-            "a: b\n c: d",
-            "a: - b",
+    fn scalars_follow_the_core_schema() {
+        let text = |t: &str| Scalar::String {
+            text: t.into(),
+            plain: true,
+        };
+        for (written, scalar) in [
+            ("yes", text("yes")),
+            ("10:30", text("10:30")),
+            ("0o17", Scalar::Int(15)),
+            ("0x1F", Scalar::Int(31)),
+            ("-7", Scalar::Int(-7)),
+            ("+7", Scalar::Int(7)),
+            ("1_000", text("1_000")),
+            ("1.", Scalar::Double(1.0)),
+            (".5", Scalar::Double(0.5)),
+            ("1e3", Scalar::Double(1000.0)),
+            ("-.inf", Scalar::Double(f64::NEG_INFINITY)),
+            (".", text(".")),
+            ("e3", text("e3")),
+            ("True", Scalar::Bool(true)),
+            ("tRUE", text("tRUE")),
+            ("~", Scalar::Null),
+            ("!!str 5", text("5")),
+        ] {
+            let node = good(&format!("a: {written}"));
+            assert_eq!(
+                node.get("a").map(|n| &n.value),
+                Some(&Value::Scalar(scalar)),
+                "{written}"
+            );
+        }
+        assert_eq!(codes("a: 017"), ["W0101"]);
+        assert_eq!(codes("a: 9223372036854775808"), ["E0105"]);
+    }
+
+    #[test]
+    fn every_byte_of_a_text_knows_its_place_in_the_file() {
+        // Each text holds the word `here`, which stands once in the file, however it is written.
+        for file in [
+            "a: x here y",
+            "é: 'it''s here'",
+            "a: \"\\t\\u00e9 here\"",
+            "a: \"one\\\n    here\"",
+            "a: x\n  y\n\n  é here",
+            "a: |\n  one\n   two here\n  three\n",
+            "a: >-\n\n   one\n   two\n\n    here\n",
+            "a: &x !!str here",
+            "a: 'one\n\n   here'",
+        ] {
+            let node = good(file);
+            let (_, value) = &node.as_map().expect("a mapping")[0];
+            let text = value.expression().expect("a text");
+            let start = text.text.find("here").expect("the word");
+            let at = text.place(start..start + 4);
+            assert_eq!(
+                &file[at.start as usize..at.end as usize],
+                "here",
+                "{file:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn aliases_and_merges_are_resolved_and_own_keys_win() {
+        let node = good("x: &a {p: 1, q: 2}\ny: &b {q: 3, r: 4}\nz: {p: 9, <<: [*a, *b], s: *b}\n");
+        let z: Vec<String> = node
+            .get("z")
+            .and_then(Node::as_map)
+            .expect("z")
+            .iter()
+            .map(|(k, v)| format!("{} {}", k.text, v.describe()))
+            .collect();
+        assert_eq!(
+            z,
+            [
+                "p the number 9",
+                "q the number 2",
+                "r the number 4",
+                "s a mapping"
+            ]
+        );
+        assert_eq!(codes("a: &x [*x]"), ["E0101"]);
+        assert_eq!(codes("a: {<<: 3}"), ["E0105"]);
+    }
+
+    #[test]
+    fn several_mistakes_are_said_in_one_pass() {
+        assert_eq!(
+            codes("a: 1\na: 2\nb: !x y\nc: {d: 1, d: 2}\n"),
+            ["E0102", "E0108", "E0102"]
+        );
+    }
+
+    #[test]
+    fn a_second_document_is_refused() {
+        assert_eq!(codes("a: 1\n---\nb: 2\n"), ["E0101"]);
+        assert_eq!(codes("---\na: 1\n...\n"), Vec::<&str>::new());
+    }
+
+    #[test]
+    fn what_grows_beyond_its_budget_is_refused_at_once() {
+        let bomb = "a: &a [x,x,x,x,x,x,x,x,x]\n".to_string()
+            + &(b'b'..b'z')
+                .map(|c| {
+                    let (c, p) = (c as char, (c - 1) as char);
+                    format!("{c}: &{c} [*{p},*{p},*{p},*{p},*{p},*{p},*{p},*{p},*{p}]\n")
+                })
+                .collect::<String>();
+        let long = format!(
+            "a: &a {}\nb: [{}]",
+            "x".repeat(500_000),
+            "*a, ".repeat(5000)
+        );
+        let chain = "a: &a0 []\n".to_string()
+            + &(1..200)
+                .map(|i| format!("b{i}: &a{i} [*a{}]\n", i - 1))
+                .collect::<String>();
+        let aliases = format!("a: &a 1\nb: [{}]", "*a, ".repeat(10_001));
+        let merges = format!(
+            "x0: &x0 {{k: 1}}\n{}",
+            (1..=1000)
+                .map(|i| format!("x{i}: &x{i} {{k{i}: 1, <<: *x{}}}\n", i - 1))
+                .collect::<String>()
+        );
+        for text in [
+            &bomb,
+            &long,
+            &chain,
+            &aliases,
+            &merges,
+            &"[".repeat(300_000),
+            &"{a: ".repeat(200_000),
+            &"- ".repeat(500_000),
+            &"? ".repeat(500_000),
+            &"a: &a [".repeat(100_000),
+            &format!("a: {}", "x".repeat(MAX_BYTES)),
+            &"- 1\n".repeat(100_001),
+        ] {
+            assert_eq!(codes(text), ["E0107"], "{}", &text[..20]);
+        }
+    }
+
+    #[test]
+    fn what_yaml_cannot_read_is_mended_with_quotes() {
+        for (line, mended) in [
+            ("filter: a ? b : c", "filter: \"a ? b : c\""),
+            ("map: {a: x ? 1 : 2, b: y}", "map: {a: \"x ? 1 : 2\", b: y}"),
+            (
+                "print: {path} is done # so",
+                "print: \"{path} is done\" # so",
+            ),
+            (
+                "map: {a: x[0], b: y, c: 'd'}",
+                "map: {a: \"x[0]\", b: y, c: 'd'}",
+            ),
+            ("exec: [cp, {path}/x, b]", "exec: [cp, \"{path}/x\", b]"),
+            ("filter: *x > 5", "filter: \"*x > 5\""),
+            ("filter: \"x\" == y", "filter: '\"x\" == y'"),
+            ("each: [1, 2].map(x, x)", "each: \"[1, 2].map(x, x)\""),
+            ("filter: > 5", "filter: \"> 5\""),
+            ("filter: !done && x", "filter: \"!done && x\""),
+            ("map: {a: !f(x, y), b: z}", "map: {a: \"!f(x, y)\", b: z}"),
+            ("print: {{x}} y", "print: \"{{x}} y\""),
+            ("parse: {regex: \"\\d+\"}", "parse: {regex: '\\d+'}"),
+            ("print: total: {n}", "print: \"total: {n}\""),
+        ] {
+            let (_, said) = tree(&format!("a:\n  - {line}\nb: 1\n"));
+            assert_eq!(said.len(), 1, "{line}: {said:?}");
+            assert_eq!(said[0].code, "E0108", "{line}: {said:?}");
+            assert!(
+                said[0].help[0].ends_with(&format!("write `- {mended}`")),
+                "{line}: {:?}",
+                said[0].help
+            );
+        }
+    }
+
+    #[test]
+    fn what_yaml_swallowed_is_told_only_where_somebody_takes_offence() {
+        for (line, at, mended) in [
+            ("exec: [cp, {path}]", "{path}", "exec: [cp, \"{path}\"]"),
+            (
+                "map: {a: join(x, y), b: z}",
+                "join(x, y)",
+                "map: {a: \"join(x, y)\", b: z}",
+            ),
+            ("by: [f(a, b), c]", "f(a, b)", "by: [\"f(a, b)\", c]"),
+            ("by: [total: 5]", "total: 5", "by: [\"total: 5\"]"),
         ] {
             let source = Source {
-                name: "x".into(),
-                text: t.into(),
+                name: "x.yaml".into(),
+                text: line.into(),
             };
-            let mut d = Diagnostics::default();
-            let n = read(&source, &mut d);
-            println!("=== {t}\n{}", if n.is_some() { "tree" } else { "none" });
-            for d in d.sorted() {
-                println!(
-                    "{} {} [{}] {} | {} | {:?}",
-                    d.code,
-                    source.place(d.at),
-                    &t[d.at.start as usize..d.at.end as usize],
-                    d.message,
-                    d.label,
-                    d.help
-                );
-            }
+            let mut diagnostics = Diagnostics::default();
+            assert!(read(&source, &mut diagnostics).is_some());
+            assert!(diagnostics.is_empty(), "{line}");
+            let start = line.find(at).expect("the place");
+            diagnostics.push(Diagnostic::new(
+                "E0105",
+                At::new(start, start + 2),
+                "must be a text",
+            ));
+            diagnostics.push(Diagnostic::new(
+                "E0103",
+                At::new(start + at.len() - 1, start + at.len()),
+                "no such key",
+            ));
+            let said = diagnostics.sorted();
+            assert_eq!(said.len(), 1, "{line}: {said:?}");
+            assert!(
+                said[0].help[0].contains(mended),
+                "{line}: {:?}",
+                said[0].help
+            );
         }
     }
 }

@@ -3,9 +3,13 @@
 //! Knows what the words are called, not what they mean together: that is `check`.
 
 mod file;
+mod form;
+pub mod forms;
+pub mod keys;
 mod load;
 mod node;
 mod params;
+mod put;
 mod scalar;
 mod swallowed;
 mod text;
@@ -14,7 +18,8 @@ pub use file::{
     Conn, Executor, ExecutorKind, File, Full, Guard, GuardKind, MaxErrors, Modifiers, OnError,
     Order, Ordered, Placed, Retry, Route, Stage, StepNode, Test, To, Workers,
 };
+pub use form::load;
 pub use load::read;
 pub use node::{Key, Node, Scalar, Value};
-pub use params::{Param, ParamType, Params};
+pub use params::{Given, Param, ParamType, Params};
 pub use text::Text;

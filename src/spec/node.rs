@@ -145,6 +145,11 @@ impl Node {
         })
     }
 
+    /// Is a `${}` in it wrong? That was said; nothing more need be.
+    pub fn is_broken(&self) -> bool {
+        self.origin.as_ref().is_some_and(|o| o.broken)
+    }
+
     /// Does it stand for a parameter that has no value yet (`validate`, `graph`)? Then `value` is one of
     /// the parameter's type, no particular one.
     pub fn is_stand_in(&self) -> bool {

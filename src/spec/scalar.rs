@@ -96,7 +96,12 @@ pub(super) fn runs(style: ScalarStyle, source: &str, at: usize, text: &str) -> V
             _ if first => 0,
             _ => body.len() - body.trim_start_matches([' ', '\t']).len(),
         };
-        out.line(&body[indent..], from + indent, escape, !first);
+        out.line(
+            &body[indent..],
+            from + indent,
+            escape,
+            !first || quote + escape.len() == 0,
+        );
         from += line.len();
     }
     out.runs

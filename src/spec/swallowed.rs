@@ -147,7 +147,7 @@ pub(super) fn syntax(text: &str, info: &str, at: usize, opened: Option<usize>) -
         "misplaced bracket",
     ];
     if !hidden.iter().any(|part| info.contains(part))
-        && let Some((place, line)) = mend(text, at)
+        && let Some((place, line)) = mend(text, at, info.contains("unknown escape"))
     {
         return Diagnostic::new(READ_AS, place, "YAML cannot read this value without quotes")
             .label(message)
@@ -380,8 +380,9 @@ fn closing(text: &str, start: usize) -> Option<usize> {
     None
 }
 
-/// The values in the line of a mistake that want quotes, tried out: with them the parser comes beyond this line.
-fn mend(text: &str, at: usize) -> Option<(At, String)> {
+/// The values in the line of a mistake that want quotes (`escape`: quotes of the other kind), tried out: with
+/// them the parser comes beyond this line.
+fn mend(text: &str, at: usize, escape: bool) -> Option<(At, String)> {
     let begin = text[..at].rfind('\n').map_or(0, |i| i + 1);
     let end = line_end(text, at.max(begin));
     let line = &text[begin..end];
@@ -401,7 +402,13 @@ fn mend(text: &str, at: usize) -> Option<(At, String)> {
     let mut tries: Vec<Vec<At>> = Vec::new();
     let whole = At::new(value, value_end(text, value).max(value));
     let mut leaves = Vec::new();
-    gather(text, whole.start as usize, whole.end as usize, &mut leaves);
+    gather(
+        text,
+        whole.start as usize,
+        whole.end as usize,
+        escape,
+        &mut leaves,
+    );
     if !leaves.is_empty() && leaves != [whole] {
         tries.push(leaves);
     }
@@ -442,13 +449,19 @@ fn split_key(text: &str) -> Option<usize> {
 }
 
 /// The values within brackets that YAML may have taken for something else.
-fn gather(text: &str, start: usize, end: usize, out: &mut Vec<At>) {
+fn gather(text: &str, start: usize, end: usize, escape: bool, out: &mut Vec<At>) {
     let value = &text[start..end];
     let brackets =
         value.starts_with(['[', '{']) && closing(text, start) == Some(end) && end - start > 1;
     let template = value.starts_with('{') && !value.contains(": ");
     if !brackets || template {
-        if !value.starts_with(['"', '\'']) || !value.ends_with(['"', '\'']) || value.len() < 2 {
+        let quoted =
+            value.len() > 1 && value.starts_with(['"', '\'']) && value.ends_with(['"', '\'']);
+        if quoted {
+            if escape && value.starts_with('"') && value.contains('\\') {
+                out.push(At::new(start, end));
+            }
+        } else {
             let special = value.contains(['[', ']', '{', '}', '?', '!', '*', '&', '"', '\'', '#'])
                 || value.contains(": ");
             if special || open_parentheses(value) != 0 || value.contains(", ") {
@@ -483,7 +496,7 @@ fn gather(text: &str, start: usize, end: usize, out: &mut Vec<At>) {
             {
                 a += behind;
             }
-            gather(text, a, b.max(a), out);
+            gather(text, a, b.max(a), escape, out);
         }
         from = cut + 1;
     }

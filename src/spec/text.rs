@@ -64,6 +64,10 @@ impl Text {
         }
     }
 
+    pub(super) fn runs(&self) -> Vec<Run> {
+        self.runs.clone()
+    }
+
     /// The file's bytes for bytes of the text.
     pub fn place(&self, range: Range<usize>) -> At {
         let (start, end) = (range.start as u32, range.end.max(range.start) as u32);
@@ -102,6 +106,8 @@ pub(super) struct Origin {
     pub puts: Vec<Put>,
     /// A parameter without a value was put in.
     pub stand_in: bool,
+    /// Something in it could not be put in; that was said.
+    pub broken: bool,
 }
 
 /// One `${}`, and what it stands for.

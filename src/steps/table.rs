@@ -2,7 +2,7 @@
 
 use super::Step;
 use crate::diagnostic::{At, Diagnostic, Diagnostics, nearest};
-use crate::spec::{Key, Node, Scalar, Text, Value};
+use crate::spec::{Key, Node, Text, forms};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Group {
@@ -97,81 +97,47 @@ impl Reader<'_> {
         map
     }
 
-    /// A text, or an error that says what stands there instead.
+    /// A text, or an error that says what stands there instead. (Not for a template: [`Reader::template`].)
     pub fn text<'n>(&mut self, node: &'n Node, what: &str) -> Option<&'n str> {
-        if node.as_str().is_none() {
-            self.error(
-                "E0105",
-                node.at,
-                format!("{what} must be a text, not {}", node.describe()),
-            );
-        }
-        node.as_str()
+        forms::text(node, what, self.diagnostics)
     }
 
     /// A whole number of at least `min`.
-    pub fn count(&mut self, node: &Node, what: &str, min: i64) -> Option<u64> {
-        match &node.value {
-            Value::Scalar(Scalar::Int(n)) if *n >= min => u64::try_from(*n).ok(),
-            _ => {
-                let message = format!(
-                    "{what} must be a whole number of {min} or more, not {}",
-                    node.describe()
-                );
-                self.error("E0105", node.at, message);
-                None
-            }
-        }
+    pub fn count(&mut self, node: &Node, what: &str, min: u64) -> Option<u64> {
+        forms::count(node, what, min, self.diagnostics)
     }
 
     pub fn flag(&mut self, node: &Node, what: &str) -> Option<bool> {
-        match &node.value {
-            Value::Scalar(Scalar::Bool(b)) => Some(*b),
-            _ => {
-                self.error(
-                    "E0105",
-                    node.at,
-                    format!("{what} must be true or false, not {}", node.describe()),
-                );
-                None
-            }
-        }
+        forms::flag(node, what, self.diagnostics)
+    }
+
+    pub fn number(&mut self, node: &Node, what: &str) -> Option<f64> {
+        forms::number(node, what, self.diagnostics)
+    }
+
+    /// `250ms`, `1h30m`; never negative.
+    pub fn duration(&mut self, node: &Node, what: &str) -> Option<std::time::Duration> {
+        forms::duration(node, what, self.diagnostics)
+    }
+
+    /// Bytes: `64MiB`.
+    pub fn size(&mut self, node: &Node, what: &str) -> Option<u64> {
+        forms::size(node, what, self.diagnostics)
+    }
+
+    /// One of these words.
+    pub fn choice<'w>(&mut self, node: &Node, what: &str, words: &[&'w str]) -> Option<&'w str> {
+        forms::choice(node, what, words, self.diagnostics)
     }
 
     /// An expression as it is written: a text, or a YAML number, bool or null (which is one too). For a
     /// problem at bytes of it ask [`Text::place`].
     pub fn expression(&mut self, node: &Node, what: &str) -> Option<Text> {
-        let Some(text) = node.expression() else {
-            self.error(
-                "E0105",
-                node.at,
-                format!("{what} must be an expression, not {}", node.describe()),
-            );
-            return None;
-        };
-        if let Some((name, at)) = text.put_in.first() {
-            let remedy = match name.strip_prefix("env.") {
-                Some(variable) => format!("env({variable:?})"),
-                None => format!("params.{name}"),
-            };
-            let message = format!("`${{{name}}}` cannot stand in an expression");
-            self.diagnostics
-                .push(Diagnostic::new("E0301", *at, message).help(format!("write `{remedy}`")));
-            return None;
-        }
-        Some(text)
+        forms::expression(node, what, self.diagnostics)
     }
 
     /// A template: a text with `{expression}` in it, or a YAML number or bool. What `${}` put in is literal.
     pub fn template(&mut self, node: &Node, what: &str) -> Option<Text> {
-        let text = node.template();
-        if text.is_none() {
-            self.error(
-                "E0105",
-                node.at,
-                format!("{what} must be a text, not {}", node.describe()),
-            );
-        }
-        text
+        forms::template(node, what, self.diagnostics)
     }
 }
