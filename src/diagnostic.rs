@@ -120,7 +120,10 @@ impl Diagnostic {
     }
 }
 
-/// All that was found, in the order of finding; never the same thing twice.
+/// More than this is not worth reading, and a file made by a machine could make any number.
+const MOST: usize = 1000;
+
+/// All that was found, in the order of finding; never the same thing twice, and at most a thousand.
 #[derive(Debug, Default)]
 pub struct Diagnostics {
     list: Vec<Diagnostic>,
@@ -129,7 +132,7 @@ pub struct Diagnostics {
 
 impl Diagnostics {
     pub fn push(&mut self, d: Diagnostic) {
-        if !self.list.contains(&d) {
+        if self.list.len() < MOST && !self.list.contains(&d) {
             self.list.push(d);
         }
     }
