@@ -16,14 +16,18 @@ mod fields;
 mod filter;
 #[cfg(test)]
 mod harness;
+mod key;
+mod keyer;
 mod map;
 mod notation;
 mod parse;
 mod read;
 mod table;
+mod take;
 mod template_text;
 #[cfg(test)]
 mod testing;
+mod top;
 mod words;
 
 pub use convert::Convert;
