@@ -21,6 +21,7 @@ mod keyer;
 mod map;
 mod notation;
 mod parse;
+mod print;
 mod read;
 mod table;
 mod take;
@@ -29,6 +30,7 @@ mod template_text;
 mod testing;
 mod top;
 mod words;
+mod write;
 
 pub use convert::Convert;
 pub use cx::{Cx, Faults, ItemError, ItemErrorKind, Outcome, Output, RunError, Tally};

@@ -60,6 +60,8 @@ pub static STEPS: &[&StepDef] = &[
     &super::take::TAKE,
     &super::take::SKIP,
     &super::top::TOP,
+    &super::write::WRITE,
+    &super::print::PRINT,
 ];
 
 pub fn find(name: &str) -> Option<&'static StepDef> {
