@@ -2,6 +2,7 @@
 
 pub mod channel;
 pub mod check;
+pub mod cli;
 pub mod diagnostic;
 pub mod engine;
 pub mod expr;

@@ -19,7 +19,7 @@ use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
 use crate::channel::{Bounds, Conn, Fifo, Full};
 use crate::notice::{Ended, Exit, Meters, Notice, StageState};
 use crate::plan::{self, Plan};
-use crate::pool::{Failure, Shared, Stage, Worker, drive};
+use crate::pool::{Failure, Shared, Stage, Worker, drive, threads};
 use crate::steps::{Output, RunError};
 use crate::wait::{Clock, RealClock, Registry, Stop, Why};
 
@@ -75,10 +75,7 @@ pub fn run(plan: &Plan, options: Options) -> (Ended, Books) {
         .map(|s| Arc::new(Stage::new(s, &conns)))
         .collect();
     let workers: usize = stages.iter().map(|s| s.workers()).sum();
-    let threads = rayon::ThreadPoolBuilder::new()
-        .num_threads(workers.max(1))
-        .thread_name(|i| format!("worker {i}"));
-    let why = match threads.build() {
+    let why = match threads::workers(workers) {
         Ok(pool) => {
             pool.in_place_scope(|scope| {
                 let (ended, end) = bounded(workers);

@@ -14,6 +14,7 @@ mod instance;
 mod sequencer;
 mod stage;
 mod thread;
+pub mod threads;
 mod worker;
 
 pub use faults::Failure;

@@ -14,7 +14,7 @@ use crate::expr::Scope;
 use crate::notice::StageState;
 use crate::steps::{Memory, Outcome, RunError, Tally};
 use crate::value::Batch;
-use crate::wait::{Agent, Wait};
+use crate::wait::{Agent, Wait, Who};
 
 /// What a turn came to.
 #[derive(Debug)]
@@ -56,7 +56,10 @@ pub struct Worker {
 impl Worker {
     /// Worker number `index` of a stage.
     pub fn new(stage: Arc<Stage>, shared: Arc<Shared>, scope: &Scope, index: usize) -> Worker {
-        let agent = shared.registry.enter();
+        let agent = shared.registry.enter_as(Who {
+            stage: stage.id,
+            worker: index as u32,
+        });
         stage.enter(&agent);
         let steps = stage
             .head

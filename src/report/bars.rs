@@ -112,22 +112,15 @@ fn shown(look: &Look, budget: usize) -> Vec<usize> {
 }
 
 fn head(columns: &Columns) -> String {
-    let mut text = format!(
-        "   {}  {}  {}",
+    let mut parts = vec![
         left("stage", columns.name),
         left("", columns.state),
-        right("items", ITEMS)
-    );
-    if columns.rate {
-        text += &format!("  {}", right("rate", RATE));
-    }
-    if let Some(workers) = columns.workers {
-        text += &format!("  {}", right("busy", workers));
-    }
-    if columns.gauge {
-        text += &format!("  {}", left("input", GAUGE));
-    }
-    text
+        right("items", ITEMS),
+    ];
+    parts.extend(columns.rate.then(|| right("rate", RATE)));
+    parts.extend(columns.workers.map(|workers| right("busy", workers)));
+    parts.extend(columns.gauge.then(|| left("input", GAUGE)));
+    format!("   {}", parts.join("  "))
 }
 
 fn line(stage: &StageLook, columns: &Columns, frame: &Frame<'_>) -> String {
@@ -142,42 +135,35 @@ fn line(stage: &StageLook, columns: &Columns, frame: &Frame<'_>) -> String {
         Doing::Stopped => paint.careful("■"),
     };
     let name = left(&stage.name, columns.name);
-    let name = if over { name } else { paint.strong(&name) };
-    let mut text = format!(
-        " {mark} {name}  {}  {}",
+    // What is over is not moving any more.
+    let moving = |text: String| if over { String::new() } else { text };
+    let mut parts = vec![
+        if over { name } else { paint.strong(&name) },
         state(stage, columns.state, paint),
-        right(&short(stage.taken), ITEMS)
-    );
+        right(&short(stage.taken), ITEMS),
+    ];
     if columns.rate {
-        let rate = if over {
-            String::new()
-        } else {
-            rate(stage.rate)
-        };
-        text += &format!("  {}", right(&rate, RATE));
+        parts.push(right(&moving(rate(stage.rate)), RATE));
     }
     if let Some(workers) = columns.workers {
-        let busy = if over {
-            String::new()
-        } else {
-            format!("{}/{}", stage.busy, stage.workers)
-        };
-        text += &format!("  {}", right(&busy, workers));
+        let busy = format!("{}/{}", stage.busy, stage.workers);
+        parts.push(right(&moving(busy), workers));
     }
     if columns.gauge {
-        let gauge = match stage.waiting {
+        parts.push(match stage.waiting {
             Some((waiting, max)) if !over => {
-                paint.busy(&filled(waiting as f64 / max as f64, GAUGE))
-                    + &paint.quiet(&empty(waiting, max))
+                let part = waiting as f64 / max as f64;
+                let full = filled(part, GAUGE);
+                let rest = "░".repeat(GAUGE - width(&full));
+                paint.busy(&full) + &paint.quiet(&rest)
             }
             _ => " ".repeat(GAUGE),
-        };
-        text += &format!("  {gauge}");
+        });
     }
     if columns.errors && stage.errors() > 0 {
-        text += &format!("  {}", paint.bad(&plural(stage.errors(), "error")));
+        parts.push(paint.bad(&plural(stage.errors(), "error")));
     }
-    text
+    format!(" {mark} {}", parts.join("  "))
 }
 
 /// A bar where the stage knows how much there is to do, else what it is doing.
@@ -225,10 +211,6 @@ fn filled(part: f64, columns: usize) -> String {
         _ => all,
     };
     "█".repeat(eighths / 8) + EIGHTHS[eighths % 8]
-}
-
-fn empty(waiting: u64, max: u64) -> String {
-    "░".repeat(GAUGE - width(&filled(waiting as f64 / max as f64, GAUGE)))
 }
 
 fn foot(look: &Look, shown: &[usize], frame: &Frame<'_>) -> String {

@@ -95,8 +95,8 @@ pub(crate) fn plan(stages: &[Sketch<'_>]) -> Plan {
         folder: ".".into(),
         stages: built,
         conns,
-        env: Default::default(),
-        scope: Default::default(),
+        env: crate::expr::Env::default(),
+        scope: crate::expr::Scope::default(),
         deadline: None,
         drain: crate::plan::DRAIN,
     }
@@ -107,9 +107,7 @@ fn step(text: &str) -> Step {
         label: text.split(' ').next().unwrap_or_default().into(),
         text: text.into(),
         place: Place { line: 1, column: 1 },
-        op: Op::Source(std::sync::Arc::new(|| {
-            unreachable!("a fake plan does not run")
-        })),
+        op: Op::Source(Arc::new(|| unreachable!("a fake plan does not run"))),
         waits: false,
         policy: crate::plan::Policy {
             retry: None,
@@ -132,6 +130,10 @@ impl Terminal {
         Terminal(Arc::new(Mutex::new(vt100::Parser::new(rows, columns, 0))))
     }
 
+    #[expect(
+        clippy::unnecessary_wraps,
+        reason = "all that a terminal does may fail"
+    )]
     fn feed(&self, text: &str) -> io::Result<()> {
         self.0.lock().process(text.replace('\n', "\r\n").as_bytes());
         Ok(())

@@ -75,7 +75,7 @@ fn stage(stage: &StageLook) -> Value {
         .iter()
         .map(|o| (o.name().to_string(), json!(stage.outcome(*o))))
         .collect();
-    let state = match stage.doing {
+    let doing = match stage.doing {
         Doing::Pending => "not_started",
         Doing::Working => "running",
         Doing::NeedsInput => "needs_input",
@@ -87,7 +87,7 @@ fn stage(stage: &StageLook) -> Value {
     };
     json!({
         "name": &*stage.name,
-        "state": state,
+        "state": doing,
         "taken": stage.taken,
         "made": stage.made,
         "ended": ended,

@@ -46,13 +46,7 @@ fn scaled(n: f64) -> String {
         n /= 1000.0;
         unit = next;
     }
-    let digits = if n < 9.995 {
-        2
-    } else if n < 99.95 {
-        1
-    } else {
-        0
-    };
+    let digits = [99.95, 9.995].iter().filter(|limit| n < **limit).count();
     format!("{n:.digits$} {unit}")
 }
 

@@ -205,6 +205,12 @@ impl Out {
     }
 }
 
+/// Columns and rows of the terminal on standard error; 80 by 24 where there is none.
+pub fn size() -> (usize, usize) {
+    let (rows, columns) = console::Term::stderr().size();
+    (columns.into(), rows.into())
+}
+
 /// Writes all, also to a stream that somebody made non-blocking.
 fn write_all(to: &mut dyn Write, mut bytes: &[u8]) -> io::Result<()> {
     while !bytes.is_empty() {
@@ -256,8 +262,6 @@ impl Output for Screen {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use crate::report::fake::Terminal;
 
@@ -384,26 +388,10 @@ mod tests {
 
     #[test]
     fn a_message_cannot_colour_the_terminal() {
-        let heard = Arc::new(Mutex::new(Vec::new()));
-        struct Ear(Arc<Mutex<Vec<u8>>>);
-        impl Write for Ear {
-            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-                self.0.lock().extend_from_slice(bytes);
-                Ok(bytes.len())
-            }
-            fn flush(&mut self) -> io::Result<()> {
-                Ok(())
-            }
-        }
-        let screen = Screen::new(
-            io::sink(),
-            Ear(heard.clone()),
-            None,
-            false,
-            Voice::Text,
-            Paint { on: false },
-        );
+        let terminal = Terminal::new(10, 40);
+        let bare = Paint { on: false };
+        let screen = Screen::new(io::sink(), terminal.clone(), None, false, Voice::Text, bare);
         screen.log("\u{1b}[31mred");
-        assert_eq!(String::from_utf8_lossy(&heard.lock()), "\\u{1b}[31mred\n");
+        assert_eq!(terminal.shows(), "\\u{1b}[31mred");
     }
 }

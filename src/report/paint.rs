@@ -5,7 +5,7 @@ use anstyle::{AnsiColor, Style};
 /// What `--color` says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum Color {
-    /// Where the stream is a terminal that can, and `NO_COLOR` is not set.
+    // Where the stream is a terminal that can, and `NO_COLOR` is not set.
     #[default]
     Auto,
     Always,

@@ -23,21 +23,22 @@ pub fn line(look: &Look) -> String {
 }
 
 fn part(stage: &StageLook) -> String {
-    let mut text = stage.name.to_string();
-    if matches!(stage.doing, Doing::Failed | Doing::Stopped) {
-        text += &format!(" {}", stage.doing.text());
+    let mut words = vec![stage.name.to_string()];
+    if let Doing::Failed | Doing::Stopped = stage.doing {
+        words.push(stage.doing.text().into());
     }
     if let Some((done, total)) = stage.part {
-        text += &format!(" {}", percent(done as f64 / total as f64));
+        words.push(percent(done as f64 / total as f64));
     }
-    text += &format!(" {}", short(stage.taken));
+    words.push(short(stage.taken));
     if !stage.doing.is_over() {
-        text += &format!(" ({})", rate(stage.rate));
+        words.push(format!("({})", rate(stage.rate)));
     }
-    if stage.errors() > 0 {
-        text += &format!(", {}", plural(stage.errors(), "error"));
+    let text = words.join(" ");
+    match stage.errors() {
+        0 => text,
+        n => format!("{text}, {}", plural(n, "error")),
     }
-    text
 }
 
 #[cfg(test)]

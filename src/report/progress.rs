@@ -52,7 +52,6 @@ pub struct Progress<'a> {
     note: String,
     /// By stage and step.
     faults: HashMap<(u32, usize), u64>,
-    fatal: bool,
 }
 
 impl std::fmt::Debug for Progress<'_> {
@@ -94,7 +93,6 @@ impl<'a> Progress<'a> {
             pictures: 0,
             note: String::new(),
             faults: HashMap::new(),
-            fatal: false,
         }
     }
 
@@ -155,30 +153,24 @@ impl<'a> Progress<'a> {
             }
             Notice::Draining { why } => {
                 self.note = format!("stopping: {why}");
-                match self.screen.voice() {
-                    Voice::Json => self
-                        .screen
-                        .raw(&serde_json::json!({"event": "draining", "why": why}).to_string()),
-                    Voice::Text if self.volume > Volume::Quiet => {
-                        self.screen.raw(&self.screen.paint.careful(&format!(
-                            "{why}: finishing what has begun; once more stops at once"
-                        )))
-                    }
-                    Voice::Text => {}
-                }
+                let text = format!("{why}: finishing what has begun; once more stops at once");
+                self.turn(&text, &serde_json::json!({"event": "draining", "why": why}));
             }
             Notice::Stopping => {
                 self.note = "stopping now".into();
-                match self.screen.voice() {
-                    Voice::Json => self
-                        .screen
-                        .raw(&serde_json::json!({"event": "stopping"}).to_string()),
-                    Voice::Text if self.volume > Volume::Quiet => {
-                        self.screen.raw(&self.screen.paint.careful("stopping now"));
-                    }
-                    Voice::Text => {}
-                }
+                self.turn("stopping now", &serde_json::json!({"event": "stopping"}));
             }
+        }
+    }
+
+    /// The run takes a turn that somebody asked for.
+    fn turn(&self, text: &str, event: &serde_json::Value) {
+        match self.screen.voice() {
+            Voice::Json => self.screen.raw(&event.to_string()),
+            Voice::Text if self.volume > Volume::Quiet => {
+                self.screen.raw(&self.screen.paint.careful(text));
+            }
+            Voice::Text => {}
         }
     }
 
@@ -193,11 +185,10 @@ impl<'a> Progress<'a> {
     ) {
         let count = self.faults.entry((stage, step)).or_default();
         *count += 1;
-        self.fatal |= fatal;
         if *count > SHOWN && !fatal {
             return;
         }
-        let last = *count == SHOWN && !fatal;
+        let last = *count == SHOWN;
         let plan = &self.plan.stages[stage as usize];
         let label = plan.program.steps.get(step).map_or("?", |s| &*s.label);
         if self.screen.voice() == Voice::Json {
@@ -205,15 +196,18 @@ impl<'a> Progress<'a> {
                 .raw(&json::fault(&plan.name, label, item, kind, message, fatal).to_string());
             return;
         }
+        if fatal {
+            // The end of the run says it.
+            return;
+        }
         let place = plan.program.steps.get(step).map_or(plan.place, |s| s.place);
-        let level = if fatal { Level::Error } else { Level::Warning };
         let more = if last {
             "\n  (further errors of this step are counted, not shown)"
         } else {
             ""
         };
         self.screen.say(
-            level,
+            Level::Warning,
             &format!(
                 "stage `{}`, step `{label}` (line {}): {message}\n  item: {item}{more}",
                 plan.name, place.line

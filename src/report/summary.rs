@@ -81,6 +81,8 @@ fn plural_exact(n: u64, noun: &str) -> String {
     format!("{} {noun}{}", exact(n), if n == 1 { "" } else { "s" })
 }
 
+const BUSY: usize = 5;
+
 /// A column of the table: its head and a number for each stage.
 type Column = (&'static str, Vec<u64>);
 
@@ -109,38 +111,38 @@ fn table(look: &Look, took: Duration, number: fn(u64) -> String, paint: Paint) -
                 .max(head.len())
         })
         .collect();
-    let mut head = format!("  {}", left("stage", name));
-    for ((title, _), wide) in columns.iter().zip(&wide) {
-        head += &format!("  {}", right(title, *wide));
-    }
-    head += "   busy";
-    let mut lines = vec![paint.quiet(&head)];
+    let mut head = vec![left("stage", name)];
+    head.extend(
+        columns
+            .iter()
+            .zip(&wide)
+            .map(|((title, _), wide)| right(title, *wide)),
+    );
+    head.push(right("busy", BUSY));
+    let mut lines = vec![paint.quiet(&format!("  {}", head.join("  ")))];
     for (i, stage) in look.stages.iter().enumerate() {
-        let mut line = format!("{} {}", mark(stage.doing, paint), left(&stage.name, name));
+        let mut parts = vec![left(&stage.name, name)];
         for ((title, numbers), wide) in columns.iter().zip(&wide) {
             let n = numbers[i];
-            let text = right(
-                &if n == 0 && *title != "taken" {
-                    String::new()
-                } else {
-                    exact(n)
-                },
-                *wide,
-            );
-            let text = match *title {
+            let text = if n == 0 && *title != "taken" {
+                String::new()
+            } else {
+                number(n)
+            };
+            let text = right(&text, *wide);
+            parts.push(match *title {
                 "dropped" | "dead" if n > 0 => paint.bad(&text),
                 "unfinished" if n > 0 => paint.careful(&text),
                 _ => text,
-            };
-            line += &format!("  {text}");
+            });
         }
         let busy = if stage.doing == Doing::Pending {
             String::new()
         } else {
             percent(stage.busy_share(took))
         };
-        line += &format!("  {}", right(&busy, 5));
-        lines.push(line);
+        parts.push(right(&busy, BUSY));
+        lines.push(format!("{} {}", mark(stage.doing, paint), parts.join("  ")));
     }
     lines
 }

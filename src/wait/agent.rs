@@ -11,6 +11,13 @@ use super::primitive::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct AgentId(pub u32);
 
+/// Which worker of which stage an agent is; the numbers are those of the plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Who {
+    pub stage: u32,
+    pub worker: u32,
+}
+
 /// What an agent waits for. The numbers are those of the plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum What {
@@ -58,6 +65,7 @@ const WOKEN: u32 = 2;
 #[derive(Debug)]
 pub struct Agent {
     pub id: AgentId,
+    pub who: Option<Who>,
     state: AtomicU32,
     thread: Mutex<Option<Thread>>,
     /// Raised when a wait begins and when it ends: odd while waiting.
@@ -70,6 +78,7 @@ pub struct Agent {
 #[derive(Clone, Debug)]
 pub struct Seen {
     pub id: AgentId,
+    pub who: Option<Who>,
     pub epoch: u64,
     /// What it waits for, and since when (since the start); `None`: it works.
     pub wait: Option<(Wait, Duration)>,
@@ -159,6 +168,7 @@ impl Agent {
         let wait = self.wait.lock().clone();
         Seen {
             id: self.id,
+            who: self.who,
             epoch: self.epoch.load(Ordering::Acquire),
             wait,
         }
@@ -174,9 +184,19 @@ pub struct Registry {
 impl Registry {
     /// A new agent.
     pub fn enter(&self) -> Arc<Agent> {
+        self.entered(None)
+    }
+
+    /// A new agent that people know as a worker.
+    pub fn enter_as(&self, who: Who) -> Arc<Agent> {
+        self.entered(Some(who))
+    }
+
+    fn entered(&self, who: Option<Who>) -> Arc<Agent> {
         let mut agents = self.agents.lock();
         let agent = Arc::new(Agent {
             id: AgentId(u32::try_from(agents.len()).unwrap_or(u32::MAX)),
+            who,
             state: AtomicU32::new(RUNNING),
             thread: Mutex::new(None),
             epoch: AtomicU64::new(0),

@@ -1,61 +1,58 @@
 //! `graph --format dot`: for Graphviz.
 
 use super::words;
-use crate::plan::{Conn, ConnKind, Plan};
+use crate::plan::{Conn, ConnKind, Plan, Stage};
+
+/// What everything looks like unless it says otherwise.
+const LOOK: &str = r##"  graph [rankdir=TB, fontname="sans-serif", fontsize=11, labelloc=t, labeljust=l, nodesep=0.4, ranksep=0.5];
+  node [shape=box, style="rounded,filled", fillcolor="#f4f6f8", color="#5b6770", fontname="sans-serif", fontsize=11, margin="0.16,0.08"];
+  edge [color="#5b6770", fontname="sans-serif", fontsize=9, fontcolor="#5b6770", arrowsize=0.7];"##;
 
 /// The plan as a directed graph: a box a stage; a named queue is a node of its own, any other connection an arrow.
-pub fn draw(plan: &Plan) -> String {
-    let mut text = format!("digraph {} {{\n", quoted(&plan.name));
-    text += "  graph [rankdir=TB, fontname=\"sans-serif\", labelloc=t, labeljust=l, nodesep=0.4, ranksep=0.5];\n";
-    text += "  node [shape=box, style=\"rounded,filled\", fillcolor=\"#f4f6f8\", color=\"#5b6770\", fontname=\"sans-serif\", fontsize=11, margin=\"0.16,0.08\"];\n";
-    text += "  edge [color=\"#5b6770\", fontname=\"sans-serif\", fontsize=9, fontcolor=\"#5b6770\", arrowsize=0.7];\n";
+pub(super) fn draw(plan: &Plan) -> String {
+    let mut lines = vec![format!("digraph {} {{", quoted(&plan.name)), LOOK.into()];
     if let Some(description) = &plan.description {
-        text += &format!("  label={};\n", quoted(description));
+        lines.push(format!("  label={};", quoted(description.trim_end())));
     }
-    for stage in &plan.stages {
-        let mut lines = vec![
-            stage.name.to_string(),
-            words::executor(stage),
-            String::new(),
-        ];
-        lines.extend(words::steps(stage));
-        // Ends each line at the left.
-        let label: String = lines.iter().map(|l| escaped(l) + "\\l").collect();
-        let tooltip = stage.description.as_deref().unwrap_or(&stage.name);
-        text += &format!(
-            "  s{} [label=\"{label}\", tooltip={}];\n",
-            stage.id.0,
-            quoted(tooltip)
-        );
-    }
-    for conn in &plan.conns {
-        text += &arrows(conn);
-    }
-    text + "}\n"
+    lines.extend(plan.stages.iter().map(node));
+    lines.extend(plan.conns.iter().flat_map(arrows));
+    lines.push("}\n".into());
+    lines.join("\n")
 }
 
-fn arrows(conn: &Conn) -> String {
-    let label = quoted(&words::conn(conn));
-    let mut text = String::new();
+fn node(stage: &Stage) -> String {
+    let mut lines = vec![
+        stage.name.to_string(),
+        words::executor(stage),
+        String::new(),
+    ];
+    lines.extend(words::steps(stage));
+    // `\l` ends each line at the left.
+    let label: Vec<String> = lines.iter().map(|l| escaped(l) + "\\l").collect();
+    let tooltip = quoted(stage.description.as_deref().unwrap_or(&stage.name));
+    format!(
+        "  s{} [label=\"{}\", tooltip={tooltip}];",
+        stage.id.0,
+        label.concat()
+    )
+}
+
+fn arrows(conn: &Conn) -> Vec<String> {
+    let (id, label) = (conn.id.0, quoted(&words::conn(conn)));
+    let (writers, readers) = (conn.writers.iter(), conn.readers.iter());
     if conn.kind == ConnKind::Queue {
-        text += &format!(
-            "  c{} [shape=cds, fillcolor=\"#fff8e5\", fontsize=9, label={label}];\n",
-            conn.id.0
-        );
-        for w in &conn.writers {
-            text += &format!("  s{} -> c{};\n", w.0, conn.id.0);
-        }
-        for r in &conn.readers {
-            text += &format!("  c{} -> s{};\n", conn.id.0, r.0);
-        }
+        let node =
+            format!("  c{id} [shape=cds, fillcolor=\"#fff8e5\", fontsize=9, label={label}];");
+        let into = writers.map(|w| format!("  s{} -> c{id};", w.0));
+        let out_of = readers.map(|r| format!("  c{id} -> s{};", r.0));
+        std::iter::once(node).chain(into).chain(out_of).collect()
     } else {
-        for w in &conn.writers {
-            for r in &conn.readers {
-                text += &format!("  s{} -> s{} [label={label}];\n", w.0, r.0);
-            }
-        }
+        let to = |w: u32| readers.clone().map(move |r| (w, r.0));
+        writers
+            .flat_map(|w| to(w.0))
+            .map(|(w, r)| format!("  s{w} -> s{r} [label={label}];"))
+            .collect()
     }
-    text
 }
 
 fn quoted(text: &str) -> String {

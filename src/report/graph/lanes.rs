@@ -13,16 +13,16 @@ const THICKET: usize = 5;
 
 /// A line of the drawing.
 #[derive(Debug)]
-pub struct Lane {
-    pub conns: Vec<ConnId>,
+pub(super) struct Lane {
+    pub(super) conns: Vec<ConnId>,
     /// Rows of the stages that write it, and that read it.
-    pub writers: BTreeSet<usize>,
-    pub readers: BTreeSet<usize>,
-    pub column: usize,
+    pub(super) writers: BTreeSet<usize>,
+    pub(super) readers: BTreeSet<usize>,
+    pub(super) column: usize,
 }
 
 impl Lane {
-    pub fn first(&self) -> usize {
+    pub(super) fn first(&self) -> usize {
         self.writers
             .iter()
             .chain(&self.readers)
@@ -31,7 +31,7 @@ impl Lane {
             .unwrap_or(0)
     }
 
-    pub fn last(&self) -> usize {
+    pub(super) fn last(&self) -> usize {
         self.writers
             .iter()
             .chain(&self.readers)
@@ -43,15 +43,15 @@ impl Lane {
 
 /// The rows and columns of a plan's drawing.
 #[derive(Debug)]
-pub struct Layout {
+pub(super) struct Layout {
     /// The stage of each row, and its column.
-    pub rows: Vec<(StageId, usize)>,
-    pub lanes: Vec<Lane>,
-    pub columns: usize,
+    pub(super) rows: Vec<(StageId, usize)>,
+    pub(super) lanes: Vec<Lane>,
+    pub(super) columns: usize,
 }
 
 impl Layout {
-    pub fn of(plan: &Plan) -> Layout {
+    pub(super) fn of(plan: &Plan) -> Layout {
         let order = order(plan);
         let mut row_of = vec![0; plan.stages.len()];
         for (row, stage) in order.iter().enumerate() {
@@ -115,7 +115,9 @@ impl Layout {
                     held[column] = Some(l);
                 }
             }
-            closing.iter().for_each(|c| held[*c] = None);
+            for column in closing {
+                held[column] = None;
+            }
             self.columns = self.columns.max(held.len());
         }
     }

@@ -9,7 +9,7 @@ use crate::report::cells::{cut, left, width};
 use crate::report::paint::Paint;
 
 /// The drawing, its lines at most `columns` wide.
-pub fn draw(plan: &Plan, columns: usize, paint: Paint) -> String {
+pub(super) fn draw(plan: &Plan, columns: usize, paint: Paint) -> String {
     let layout = Layout::of(plan);
     let mut page = Page {
         text: String::new(),

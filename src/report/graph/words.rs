@@ -4,7 +4,7 @@ use crate::plan::{Conn, ConnKind, Executor, Ordered, Plan, Stage};
 use crate::report::numbers::{exact, plural};
 
 /// `1 thread`, `4 threads, as completed`.
-pub fn executor(stage: &Stage) -> String {
+pub(super) fn executor(stage: &Stage) -> String {
     let Executor::Threads(n) = stage.executor;
     let mut text = plural(n.get() as u64, "thread");
     if n.get() > 1 && stage.ordered == Ordered::No {
@@ -14,12 +14,12 @@ pub fn executor(stage: &Stage) -> String {
 }
 
 /// The steps, each in a line.
-pub fn steps(stage: &Stage) -> Vec<String> {
+pub(super) fn steps(stage: &Stage) -> Vec<String> {
     stage.program.steps.iter().map(|s| s.text.clone()).collect()
 }
 
 /// `queue urls: string, at most 1,024`; an unnamed pipe has no name.
-pub fn conn(conn: &Conn) -> String {
+pub(super) fn conn(conn: &Conn) -> String {
     let of_and_max = format!("{}, at most {}", conn.of, exact(conn.max.get() as u64));
     match conn.kind {
         ConnKind::Unnamed => of_and_max,
@@ -29,7 +29,7 @@ pub fn conn(conn: &Conn) -> String {
 }
 
 /// `3 stages, 2 connections`.
-pub fn size(plan: &Plan) -> String {
+pub(super) fn size(plan: &Plan) -> String {
     format!(
         "{}, {}",
         plural(plan.stages.len() as u64, "stage"),

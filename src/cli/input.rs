@@ -1,0 +1,179 @@
+//! The pipeline file that a command is about: read, checked, its diagnostics shown.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use crate::check;
+use crate::diagnostic::{Diagnostics, Source, nearest};
+use crate::notice::{Exit, Level};
+use crate::plan::Plan;
+use crate::report::diagnostics::Report;
+use crate::report::output::{self, Screen};
+use crate::spec::{self, Given};
+
+/// What every command that reads a pipeline takes.
+#[derive(Debug, clap::Args)]
+pub(super) struct Settings {
+    /// Sets a parameter of the file
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = pair)]
+    set: Vec<(String, String)>,
+    /// Relative paths in the file are relative to this folder, not to the file's
+    #[arg(short = 'C', value_name = "DIR")]
+    folder: Option<PathBuf>,
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.into(), value.into())),
+        _ => Err("write NAME=VALUE".into()),
+    }
+}
+
+/// A file and what there is to say about it.
+#[derive(Debug)]
+pub(super) struct Checked {
+    pub source: Source,
+    /// What it means, where it has no errors.
+    pub plan: Option<Plan>,
+    found: Diagnostics,
+    secrets: Vec<String>,
+}
+
+impl Checked {
+    /// What there is to say; `strict`: warnings are errors. To be asked for once.
+    pub(super) fn report(&mut self, strict: bool) -> Report<'_> {
+        let found = std::mem::take(&mut self.found);
+        Report::new(&self.source, found, strict).hiding(self.secrets.clone())
+    }
+}
+
+/// Reads and checks a file (`-` is standard input); `complete`: every parameter must have a value.
+///
+/// # Errors
+/// Why it cannot be read, in a sentence.
+pub(super) fn check(file: &Path, settings: &Settings, complete: bool) -> Result<Checked, String> {
+    let source = read(file)?;
+    let here =
+        std::env::current_dir().map_err(|e| format!("the current folder cannot be named: {e}"))?;
+    let folder = match &settings.folder {
+        Some(folder) if !folder.is_dir() => {
+            return Err(format!("-C {}: no such folder", folder.display()));
+        }
+        Some(folder) => here.join(folder),
+        None if file == Path::new("-") => here.clone(),
+        None => here
+            .join(file)
+            .parent()
+            .map_or_else(|| here.clone(), Path::to_path_buf),
+    };
+    let environment = std::env::vars_os()
+        .filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)))
+        .collect();
+    let given = Given {
+        set: settings.set.clone(),
+        environment,
+        folder,
+        here,
+        complete,
+    };
+    let mut found = Diagnostics::default();
+    let Some(written) = spec::load(&source, &given, &mut found) else {
+        return Ok(Checked {
+            source,
+            plan: None,
+            found,
+            secrets: Vec::new(),
+        });
+    };
+    let (plan, more) = check::check(&written, &source, &check::Cx::default());
+    // What could not be read is missing from what was checked: that plan is one of another file.
+    let plan = plan.filter(|_| !found.has_errors());
+    for diagnostic in more {
+        found.push(diagnostic);
+    }
+    let secrets = written.params.secrets();
+    Ok(Checked {
+        source,
+        plan,
+        found,
+        secrets,
+    })
+}
+
+fn read(file: &Path) -> Result<Source, String> {
+    let (name, bytes) = if file == Path::new("-") {
+        let mut bytes = Vec::new();
+        let read = std::io::stdin().read_to_end(&mut bytes);
+        (
+            "<stdin>".to_string(),
+            read.map(|_| bytes)
+                .map_err(|e| format!("cannot read standard input: {e}"))?,
+        )
+    } else {
+        let name = file.display().to_string();
+        let bytes = std::fs::read(file).map_err(|e| match e.kind() {
+            std::io::ErrorKind::NotFound => format!("{name}: no such file{}", others(file)),
+            std::io::ErrorKind::IsADirectory => format!("{name} is a folder, not a pipeline file"),
+            _ => format!("cannot read {name}: {e}"),
+        })?;
+        (name, bytes)
+    };
+    let text = String::from_utf8(bytes).map_err(|e| {
+        format!(
+            "{name} is not UTF-8: byte {} is not part of any character",
+            e.utf8_error().valid_up_to() + 1
+        )
+    })?;
+    Ok(Source { name, text })
+}
+
+/// A file beside it that may have been meant: one whose name without the ending is near.
+fn others(file: &Path) -> String {
+    let stem = |path: &Path| path.file_stem().and_then(|s| s.to_str()).map(str::to_owned);
+    let folder = file
+        .parent()
+        .filter(|f| !f.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    let (Some(wrong), Ok(entries)) = (stem(file), std::fs::read_dir(folder)) else {
+        return String::new();
+    };
+    let mut there: Vec<(String, PathBuf)> = entries
+        .flatten()
+        .map(|e| PathBuf::from(e.file_name()))
+        .filter(|p| p.extension() == file.extension())
+        .filter_map(|p| Some((stem(&p)?, p)))
+        .collect();
+    there.sort();
+    let near = nearest(&wrong, there.iter().map(|(stem, _)| stem.as_str()));
+    match there.iter().find(|(stem, _)| Some(stem.as_str()) == near) {
+        Some((_, name)) => format!("; did you mean {}?", file.with_file_name(name).display()),
+        None => String::new(),
+    }
+}
+
+/// The plan of a file; shows what there is to say about it.
+///
+/// # Errors
+/// The exit code, once what is wrong was said.
+pub(super) fn plan(
+    file: &Path,
+    settings: &Settings,
+    complete: bool,
+    screen: &Screen,
+) -> Result<Plan, Exit> {
+    let mut checked = check(file, settings, complete).map_err(|why| {
+        screen.say(Level::Error, &why);
+        Exit::Invalid
+    })?;
+    show(&checked.report(false), screen);
+    checked.plan.ok_or(Exit::Invalid)
+}
+
+/// Shows the diagnostics of a file.
+pub(super) fn show(report: &Report<'_>, screen: &Screen) {
+    let text = report.text(screen.paint.on, output::size().0.min(160));
+    if !text.is_empty() {
+        screen.raw(text.trim_end_matches('\n'));
+        screen.raw("");
+    }
+}

@@ -1,0 +1,104 @@
+//! FACE: the command line; one file a command.
+//!
+//! Knows every room, because it puts them together; decides nothing that a file or a room could.
+//! Results go to standard output, everything else to standard error, both through `report`.
+//!
+//! Pitfalls: `run` blocks signals before any thread exists, so nothing here may start one earlier; an option of
+//! the language that is not built yet is refused here ([`later`]), never ignored.
+
+mod graph;
+mod input;
+mod later;
+mod run;
+mod schema;
+mod signals;
+mod validate;
+mod who;
+
+use std::ffi::OsString;
+use std::io;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::notice::{Exit, Level};
+use crate::report::output::{Screen, Voice};
+use crate::report::paint::Color;
+use crate::steps::Output;
+
+/// Runs pipelines: stages, typed pipes, bounded queues and named guards, from one YAML file.
+#[derive(Debug, Parser)]
+#[command(
+    name = "millstream",
+    version,
+    arg_required_else_help = true,
+    disable_help_subcommand = true
+)]
+#[command(after_help = "Begin with `millstream run FILE`; `millstream COMMAND --help` tells more.")]
+struct Args {
+    /// When to use colours
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t)]
+    color: Color,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs a pipeline
+    Run(run::Args),
+    /// Finds every mistake of pipeline files, in one pass
+    Validate(validate::Args),
+    /// Draws a pipeline without running it
+    Graph(graph::Args),
+    /// Prints the JSON Schema of pipeline files, for editors
+    Schema,
+}
+
+/// Does what the command line says.
+pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let args = match Args::try_parse_from(args) {
+        Ok(args) => args,
+        Err(error) => {
+            // Help goes to standard output and is no mistake; whoever closed the stream does not want it.
+            let _unread = error.print();
+            return ExitCode::from(
+                if error.use_stderr() {
+                    Exit::Invalid
+                } else {
+                    Exit::Done
+                }
+                .code(),
+            );
+        }
+    };
+    let color = args.color;
+    let exit = match args.command {
+        Command::Run(args) => run::run(&args, color),
+        Command::Validate(args) => validate::run(&args, color),
+        Command::Graph(args) => graph::run(&args, color),
+        Command::Schema => schema::run(color),
+    };
+    ExitCode::from(exit.code())
+}
+
+/// The streams of a command that shows no progress.
+fn screen(color: Color) -> Result<Screen, Exit> {
+    // Without a stream to say it on, the exit code must do.
+    Screen::real(false, Voice::Text, color).map_err(|_| Exit::Io)
+}
+
+/// Prints a command's result.
+fn print(screen: &Screen, text: &str) -> Exit {
+    match screen.stdout(text.as_bytes()) {
+        Ok(()) => Exit::Done,
+        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Exit::BrokenPipe,
+        Err(e) => {
+            screen.say(
+                Level::Error,
+                &format!("cannot write to standard output: {e}"),
+            );
+            Exit::Io
+        }
+    }
+}

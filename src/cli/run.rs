@@ -1,0 +1,262 @@
+//! `run`: runs a pipeline, and shows it while it runs.
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, Sender, bounded, select};
+
+use super::input;
+use super::later::Later;
+use super::signals::{Asked, Signals};
+use super::who;
+use crate::engine::{self, Options};
+use crate::notice::{Ended, Exit, Level, Notice};
+use crate::plan::Plan;
+use crate::pool::threads;
+use crate::report::output::{self, Screen, Voice};
+use crate::report::paint::Color;
+use crate::report::progress::{Face, Progress, Volume};
+use crate::wait::{Clock, Registry, Stop, Why};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The pipeline file; `-` is standard input
+    file: PathBuf,
+    #[command(flatten)]
+    settings: input::Settings,
+    /// Shows no progress and no summary, only errors, warnings and what the pipeline logs
+    #[arg(short, long, conflicts_with = "verbose")]
+    quiet: bool,
+    /// Says more
+    #[arg(short, long)]
+    verbose: bool,
+    /// How progress is shown; `auto` is bars where standard error is a terminal
+    #[arg(long, value_enum, value_name = "HOW", default_value_t)]
+    progress: How,
+    #[command(flatten)]
+    later: Later,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+enum How {
+    #[default]
+    Auto,
+    Bars,
+    Plain,
+    Json,
+    None,
+}
+
+impl Args {
+    fn face(&self) -> Face {
+        let terminal =
+            std::io::stderr().is_terminal() && std::env::var_os("TERM").is_none_or(|t| t != "dumb");
+        match self.progress {
+            How::Json => Face::Json,
+            _ if self.quiet => Face::None,
+            How::Bars | How::Auto if terminal => Face::Bars,
+            // Bars need a terminal.
+            How::Auto | How::Bars | How::Plain => Face::Plain,
+            How::None => Face::None,
+        }
+    }
+
+    fn volume(&self) -> Volume {
+        match (self.quiet, self.verbose) {
+            (true, _) => Volume::Quiet,
+            (_, true) => Volume::Verbose,
+            _ => Volume::Normal,
+        }
+    }
+}
+
+/// How often progress is looked at.
+const TICK: Duration = Duration::from_millis(100);
+/// How long the workers have to end once they are told to stop now.
+const GRACE: Duration = Duration::from_secs(2);
+
+pub(super) fn run(args: &Args, color: Color) -> Exit {
+    let face = args.face();
+    let voice = if face == Face::Json {
+        Voice::Json
+    } else {
+        Voice::Text
+    };
+    let Ok(screen) = Screen::real(face == Face::Bars, voice, color).map(Arc::new) else {
+        // Without a stream to say it on, the exit code must do.
+        return Exit::Io;
+    };
+    if let Some(option) = args.later.given() {
+        screen.say(Level::Error, &format!("{option} is not built yet"));
+        return Exit::Invalid;
+    }
+    let signals = match Signals::block() {
+        Ok(signals) => signals,
+        Err(e) => {
+            screen.say(Level::Error, &format!("signals cannot be blocked: {e}"));
+            return Exit::Failed;
+        }
+    };
+    match input::plan(&args.file, &args.settings, true, &screen) {
+        Ok(plan) => start(args, face, &Arc::new(plan), &screen, signals).unwrap_or_else(|e| {
+            screen.say(
+                Level::Error,
+                &format!("the system gives no more threads: {e}"),
+            );
+            Exit::Failed
+        }),
+        Err(exit) => exit,
+    }
+}
+
+fn start(
+    args: &Args,
+    face: Face,
+    plan: &Arc<Plan>,
+    screen: &Arc<Screen>,
+    signals: Signals,
+) -> std::io::Result<Exit> {
+    let (notices, heard) = bounded(256);
+    let options = Options::new(plan, screen.clone(), notices.clone());
+    let (clock, stop, registry) = (
+        options.clock.clone(),
+        options.stop.clone(),
+        options.registry.clone(),
+    );
+    let mut progress = Progress::new(
+        plan,
+        options.meters.clone(),
+        screen.clone(),
+        face,
+        args.volume(),
+        output::size,
+    );
+    let (show, shown) = bounded(1);
+    signals.listen(answer(stop.clone(), notices, show))?;
+    let (end, ended) = bounded(1);
+    let of_run = plan.clone();
+    let run = threads::start("run", move || {
+        let (ended, _books) = engine::run(&of_run, options);
+        let _unheard = end.send(ended);
+    })?;
+    let ended = watch(
+        &mut progress,
+        &Watched {
+            plan,
+            screen,
+            clock,
+            stop,
+            registry,
+            heard,
+            shown,
+            ended,
+        },
+    );
+    // A run that was given up is left to the end of the program.
+    drop(run);
+    progress.end(&ended);
+    Ok(ended.exit)
+}
+
+/// What a signal does.
+fn answer(
+    stop: Stop,
+    notices: Sender<Notice>,
+    show: Sender<()>,
+) -> impl FnMut(Asked) + Send + 'static {
+    move |asked| match asked {
+        Asked::Stop(why) => {
+            let again = stop.is_draining();
+            let notice = if again {
+                stop.now(why);
+                Notice::Stopping
+            } else {
+                stop.drain(why);
+                let why = if why == Why::Terminated {
+                    "terminated"
+                } else {
+                    "interrupted"
+                };
+                Notice::Draining { why: why.into() }
+            };
+            // Where nobody reads notices, stopping must not wait for it.
+            let _unheard = notices.try_send(notice);
+        }
+        Asked::Show => {
+            // One that is not answered yet answers this one too.
+            let _unheard = show.try_send(());
+        }
+    }
+}
+
+struct Watched<'a> {
+    plan: &'a Plan,
+    screen: &'a Screen,
+    clock: Arc<dyn Clock>,
+    stop: Stop,
+    registry: Arc<Registry>,
+    heard: Receiver<Notice>,
+    shown: Receiver<()>,
+    ended: Receiver<Ended>,
+}
+
+/// Shows the run until it ends.
+fn watch(progress: &mut Progress<'_>, run: &Watched<'_>) -> Ended {
+    let (mut next, mut stopping) = (TICK, None);
+    loop {
+        let now = run.clock.now();
+        if now >= next {
+            progress.tick(now);
+            next = now + TICK;
+        }
+        if run.stop.is_now() && now.saturating_sub(*stopping.get_or_insert(now)) >= GRACE {
+            return given_up(&run.stop, now);
+        }
+        select! {
+            recv(run.heard) -> notice => {
+                // The sender of signals lives as long as the program, so there is always one.
+                if let Ok(notice) = notice {
+                    progress.notice(&notice);
+                }
+            }
+            recv(run.shown) -> _ => {
+                run.screen.raw(&who::lines(run.plan, &run.registry.seen(), now).join("\n"));
+            }
+            recv(run.ended) -> ended => {
+                for notice in run.heard.try_iter() {
+                    progress.notice(&notice);
+                }
+                return ended.unwrap_or_else(|_| bug(now));
+            }
+            default(next.saturating_sub(now)) => {}
+        }
+    }
+}
+
+/// The run's own thread is gone without an answer.
+fn bug(took: Duration) -> Ended {
+    let why =
+        "millstream itself is wrong here, please report it: the run ended without a result".into();
+    Ended {
+        exit: Exit::Failed,
+        took,
+        why: Some(why),
+    }
+}
+
+/// Told to stop now, some worker did not: it hangs outside of this program.
+fn given_up(stop: &Stop, took: Duration) -> Ended {
+    let (exit, what) = match stop.why() {
+        Some(Why::Terminated) => (Exit::Terminated, "terminated"),
+        Some(Why::Deadline) => (Exit::Deadline, "the run's deadline has passed"),
+        Some(Why::Failed) => (Exit::Failed, "the run has failed"),
+        Some(Why::Interrupted) | None => (Exit::Interrupted, "interrupted"),
+    };
+    Ended {
+        exit,
+        took,
+        why: Some(format!("{what}; some workers did not stop in time")),
+    }
+}
