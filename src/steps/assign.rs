@@ -9,7 +9,7 @@ use crate::expr::{Env, Expr, Use, Uses};
 use crate::spec::Node;
 use crate::value::{Field, Name, RecordType, Type};
 
-pub static ASSIGN: StepDef = StepDef {
+pub(super) static ASSIGN: StepDef = StepDef {
     name: "assign",
     group: Group::Shape,
     summary: "Adds fields to a record, or replaces them; all expressions see the item as it came in.",

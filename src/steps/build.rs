@@ -12,7 +12,7 @@ use crate::value::{Batch, Blocks, Cell, Map, Name, Row, Shape, Type};
 
 /// Where one cell of the new row comes from.
 #[derive(Clone, Debug)]
-pub enum Part {
+pub(super) enum Part {
     Slot(usize),
     Const(Cell),
     Code(Code),
@@ -26,7 +26,7 @@ pub enum Part {
 
 impl Part {
     /// The part that an expression is.
-    pub fn of(expr: &Expr, input: Option<&Type>) -> Part {
+    pub(super) fn of(expr: &Expr, input: Option<&Type>) -> Part {
         if let Some(constant) = expr.constant() {
             return Part::Const(constant);
         }
@@ -38,12 +38,12 @@ impl Part {
 }
 
 /// Can this expression fail for no item at all? Then it need not be looked at where nobody uses it.
-pub fn is_safe(expr: &Expr) -> bool {
+pub(super) fn is_safe(expr: &Expr) -> bool {
     expr.as_field().is_some() || expr.constant().is_some()
 }
 
 /// What an expression uses whose value is used so: a field that is only handed on is only passed.
-pub fn passed_on(expr: &Expr, how: Option<Use>, uses: &mut Uses) {
+pub(super) fn passed_on(expr: &Expr, how: Option<Use>, uses: &mut Uses) {
     match (expr.as_field(), how) {
         (Some(field), Some(how)) => uses.field(field, how),
         (_, None) if is_safe(expr) => {}
@@ -63,7 +63,7 @@ fn others_slot(input: &Type) -> Option<usize> {
 
 /// How a record is built.
 #[derive(Debug)]
-pub struct Build {
+pub(super) struct Build {
     /// The step's name, for messages.
     pub step: &'static str,
     pub out: Type,
@@ -75,7 +75,7 @@ pub struct Build {
 
 impl Build {
     /// What runs, for rows of type `input`.
-    pub fn op(self, input: &Type) -> Op {
+    pub(super) fn op(self, input: &Type) -> Op {
         let shape = Shape::of(&self.out);
         let same = self
             .parts
@@ -209,7 +209,7 @@ impl BatchStep for Run {
 }
 
 /// Takes a record that is one value apart into the cells of `shape`: fields that are not there are null.
-pub fn spread(item: &Cell, shape: &Shape, cells: &mut Vec<Cell>) -> Result<(), EvalError> {
+pub(super) fn spread(item: &Cell, shape: &Shape, cells: &mut Vec<Cell>) -> Result<(), EvalError> {
     let Some(record) = shape.record() else {
         cells.push(item.clone());
         return Ok(());

@@ -10,7 +10,7 @@ use crate::expr::{Env, Use, Uses};
 use crate::spec::{Key, Node};
 use crate::value::{Field, Name, RecordType, Type};
 
-pub static KEEP: StepDef = StepDef {
+pub(super) static KEEP: StepDef = StepDef {
     name: "keep",
     group: Group::Shape,
     summary: "Keeps only these fields of a record, in this order.",
@@ -32,7 +32,7 @@ pub static KEEP: StepDef = StepDef {
     },
 };
 
-pub static REMOVE: StepDef = StepDef {
+pub(super) static REMOVE: StepDef = StepDef {
     name: "remove",
     group: Group::Shape,
     summary: "Removes these fields from a record.",
@@ -54,7 +54,7 @@ pub static REMOVE: StepDef = StepDef {
     },
 };
 
-pub static RENAME: StepDef = StepDef {
+pub(super) static RENAME: StepDef = StepDef {
     name: "rename",
     group: Group::Shape,
     summary: "Gives fields of a record other names; they keep their places.",

@@ -11,7 +11,7 @@ use crate::expr::{Code, Env, Uses};
 use crate::spec::Node;
 use crate::value::{Batch, Type};
 
-pub static FILTER: StepDef = StepDef {
+pub(super) static FILTER: StepDef = StepDef {
     name: "filter",
     group: Group::Shape,
     summary: "Lets only the items go on for which a condition holds.",

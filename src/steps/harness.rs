@@ -13,7 +13,7 @@ use crate::value::{Batch, Blocks, Cell, Row, Shape, Type, convert};
 
 /// How the items are cut and shared out.
 #[derive(Clone, Debug)]
-pub struct How {
+pub(super) struct How {
     /// The sizes of the batches, again and again.
     pub sizes: Vec<usize>,
     /// For each batch, which part of a memory takes it, again and again.
@@ -34,7 +34,7 @@ impl Default for How {
 
 /// What came of it.
 #[derive(Debug, Default)]
-pub struct Ran {
+pub(super) struct Ran {
     pub out: Vec<Json>,
     pub ty: Option<Type>,
     /// The message of each item error, in the order in which they happened.
@@ -49,14 +49,14 @@ pub struct Ran {
 
 impl Ran {
     /// What came out, as JSON text; panics where something went wrong.
-    pub fn json(&self) -> String {
+    pub(super) fn json(&self) -> String {
         assert!(self.errors.is_empty() && self.stopped.is_none(), "{self:?}");
         Json::from(self.out.clone()).to_string()
     }
 }
 
 #[derive(Debug)]
-pub struct NoTypes;
+pub(super) struct NoTypes;
 
 impl Types for NoTypes {
     fn named(&self, _: &str) -> Option<Type> {
@@ -69,7 +69,7 @@ impl Types for NoTypes {
 }
 
 /// Nothing but these fields, handed on.
-pub fn only(fields: &[&str]) -> Uses {
+pub(super) fn only(fields: &[&str]) -> Uses {
     Uses {
         fields: fields.iter().map(|f| ((*f).into(), Use::Pass)).collect(),
         rest: None,
@@ -77,12 +77,12 @@ pub fn only(fields: &[&str]) -> Uses {
 }
 
 /// A record type.
-pub fn record(fields: &[(&str, Type)]) -> Type {
+pub(super) fn record(fields: &[(&str, Type)]) -> Type {
     Type::record(fields.iter().map(|(n, t)| ((*n).into(), t.clone())))
 }
 
 /// A node as the file's reader would make it, all at one place.
-pub fn node(yaml: &str) -> Node {
+pub(super) fn node(yaml: &str) -> Node {
     fn of(value: &serde_yaml::Value) -> Node {
         let at = At::new(0, 0);
         let scalar = |s| Node::new(Value::Scalar(s), at);
@@ -117,7 +117,7 @@ pub fn node(yaml: &str) -> Node {
 }
 
 /// Reads a step (`filter: a > 1`) and infers what it makes of items of this type.
-pub fn infer(yaml: &str, ty: &Type) -> Result<(Box<dyn Step>, Type), Vec<Diagnostic>> {
+pub(super) fn infer(yaml: &str, ty: &Type) -> Result<(Box<dyn Step>, Type), Vec<Diagnostic>> {
     let node = node(yaml);
     let (key, options) = &node.as_map().unwrap()[0];
     let def = find(&key.text).unwrap_or_else(|| panic!("no step {}", key.text));
@@ -153,7 +153,7 @@ pub fn infer(yaml: &str, ty: &Type) -> Result<(Box<dyn Step>, Type), Vec<Diagnos
 }
 
 /// The messages, with their help, of a step that is wrong.
-pub fn mistakes(yaml: &str, ty: &Type) -> Vec<String> {
+pub(super) fn mistakes(yaml: &str, ty: &Type) -> Vec<String> {
     let said = infer(yaml, ty).expect_err("a mistake");
     said.iter()
         .map(|d| format!("{} {}; {}", d.code, d.message, d.help.join("; ")))
@@ -225,7 +225,7 @@ fn seen(item: Json, used: &Type) -> Json {
 }
 
 /// Runs a step over items of this type.
-pub fn run(yaml: &str, ty: &Type, items: &[Json], how: &How) -> Ran {
+pub(super) fn run(yaml: &str, ty: &Type, items: &[Json], how: &How) -> Ran {
     let (step, out) = infer(yaml, ty).unwrap_or_else(|said| panic!("{yaml}: {said:#?}"));
     let env = Env {
         item: Some(ty.clone()),

@@ -11,7 +11,7 @@ use crate::expr::{Code, Env, Expr, Use, Uses};
 use crate::spec::Node;
 use crate::value::{Batch, Cell, Name, Shape, Type};
 
-pub static MAP: StepDef = StepDef {
+pub(super) static MAP: StepDef = StepDef {
     name: "map",
     group: Group::Shape,
     summary: "Puts a new item in the place of the old one: the value of an expression, or a record of several.",

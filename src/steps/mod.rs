@@ -16,15 +16,21 @@ mod fields;
 mod filter;
 #[cfg(test)]
 mod harness;
+mod key;
+mod keyer;
 mod map;
 mod notation;
 mod parse;
+mod print;
 mod read;
 mod table;
+mod take;
 mod template_text;
 #[cfg(test)]
 mod testing;
+mod top;
 mod words;
+mod write;
 
 pub use convert::Convert;
 pub use cx::{Cx, Faults, ItemError, ItemErrorKind, Outcome, Output, RunError, Tally};

@@ -57,6 +57,11 @@ pub static STEPS: &[&StepDef] = &[
     &super::fields::KEEP,
     &super::fields::REMOVE,
     &super::fields::RENAME,
+    &super::take::TAKE,
+    &super::take::SKIP,
+    &super::top::TOP,
+    &super::write::WRITE,
+    &super::print::PRINT,
 ];
 
 pub fn find(name: &str) -> Option<&'static StepDef> {

@@ -1,7 +1,5 @@
 //! For the tests of steps: a [`Cx`] whose faults are kept, and ways to run an [`Op`] over one batch.
 
-use std::sync::Arc;
-
 use parking_lot::Mutex;
 
 use super::{BatchStep, Cx, Faults, Flow, ItemError, Op, Output, Pull, RunError, Source, Tally};
@@ -134,13 +132,4 @@ pub fn run_each(op: &Op, mut batch: Batch) -> (Batch, Vec<ItemError>) {
         out,
         bench.faults.0.into_iter().map(|(_, error)| error).collect(),
     )
-}
-
-/// An op's factory, run once.
-pub fn source(op: &Op) -> Box<dyn Source> {
-    let Op::Source(make) = op else {
-        panic!("{op:?} is no source")
-    };
-    let make: &Arc<_> = make;
-    make()
 }

@@ -161,7 +161,7 @@ impl ExprText {
 
 /// A step's options, in short form or long.
 #[derive(Debug)]
-pub struct Args<'n> {
+pub(super) struct Args<'n> {
     step: &'static str,
     at: At,
     /// The short form: the option that it gives, and what it gives.
@@ -172,7 +172,7 @@ pub struct Args<'n> {
 
 impl<'n> Args<'n> {
     /// Sorts out which form was written; unknown options are said.
-    pub fn of(node: &'n Node, def: &StepDef, reader: &mut Reader<'_>) -> Args<'n> {
+    pub(super) fn of(node: &'n Node, def: &StepDef, reader: &mut Reader<'_>) -> Args<'n> {
         let mut args = Args {
             step: def.name,
             at: reader.at,
@@ -199,7 +199,7 @@ impl<'n> Args<'n> {
         args
     }
 
-    pub fn get(&self, option: &str) -> Option<&'n Node> {
+    pub(super) fn get(&self, option: &str) -> Option<&'n Node> {
         match self.short {
             Some((main, node)) if main == option => Some(node),
             _ => self
@@ -211,7 +211,7 @@ impl<'n> Args<'n> {
     }
 
     /// An option that must be there.
-    pub fn need(&self, option: &str, reader: &mut Reader<'_>) -> Option<&'n Node> {
+    pub(super) fn need(&self, option: &str, reader: &mut Reader<'_>) -> Option<&'n Node> {
         let found = self.get(option);
         if found.is_none() && (self.short.is_some() || self.long.is_some()) {
             reader.error(
@@ -274,7 +274,7 @@ impl Named {
 }
 
 /// A list of the user's field names (or one).
-pub fn field_names(node: &Node, what: &str, reader: &mut Reader<'_>) -> Option<Vec<Key>> {
+pub(super) fn field_names(node: &Node, what: &str, reader: &mut Reader<'_>) -> Option<Vec<Key>> {
     let mut names: Vec<Key> = Vec::new();
     let mut right = true;
     for one in node.one_or_more() {
@@ -314,7 +314,7 @@ pub fn field_names(node: &Node, what: &str, reader: &mut Reader<'_>) -> Option<V
 }
 
 /// That a record has no such field, and what it has.
-pub fn unknown_field(name: &str, at: At, record: &RecordType) -> Diagnostic {
+pub(super) fn unknown_field(name: &str, at: At, record: &RecordType) -> Diagnostic {
     let d = Diagnostic::new("E0302", at, format!("the item has no field `{name}`"));
     let known: Vec<&str> = record.fields.iter().map(|f| &*f.name).collect();
     match nearest(name, known.iter().copied()) {
@@ -326,7 +326,11 @@ pub fn unknown_field(name: &str, at: At, record: &RecordType) -> Diagnostic {
 
 /// The record that a step needs, or an error that says what the item is. An item of type `any` counts as a
 /// record all of whose fields are open: whether it is one is seen when it runs.
-pub fn record_of(input: Option<&Type>, step: &str, cx: &mut Infer<'_>) -> Option<Arc<RecordType>> {
+pub(super) fn record_of(
+    input: Option<&Type>,
+    step: &str,
+    cx: &mut Infer<'_>,
+) -> Option<Arc<RecordType>> {
     match input {
         Some(Type::Record(record)) => Some(record.clone()),
         Some(Type::Any) => Some(Arc::new(RecordType {
@@ -361,7 +365,7 @@ pub fn record_of(input: Option<&Type>, step: &str, cx: &mut Infer<'_>) -> Option
 }
 
 /// That a step cannot be a source.
-pub fn no_item(step: &str, at: At) -> Diagnostic {
+pub(super) fn no_item(step: &str, at: At) -> Diagnostic {
     Diagnostic::new(
         "E0404",
         at,
@@ -371,7 +375,7 @@ pub fn no_item(step: &str, at: At) -> Diagnostic {
 }
 
 /// A type with its article: "a string", "an int".
-pub fn a(ty: &Type) -> String {
+pub(super) fn a(ty: &Type) -> String {
     match ty {
         Type::Any => "of any type".into(),
         Type::Null => "null".into(),

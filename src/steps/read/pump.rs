@@ -41,22 +41,21 @@ impl Pump {
         let (send, chunks) = bounded(1);
         let waiting = Waiting::default();
         let told = waiting.clone();
-        std::thread::Builder::new()
-            .name(format!("read {name}"))
-            .spawn(move || {
-                let mut input = input;
-                loop {
-                    let chunk = next(&mut input);
-                    let last = chunk.as_ref().map_or(true, Vec::is_empty);
-                    let gone = send.send(chunk).is_err();
-                    if let Some(agent) = told.lock().take() {
-                        agent.wake();
-                    }
-                    if last || gone {
-                        return;
-                    }
+        let thread = std::thread::Builder::new().name(format!("read {name}"));
+        thread.spawn(move || {
+            let mut input = input;
+            loop {
+                let chunk = next(&mut input);
+                let last = chunk.as_ref().map_or(true, Vec::is_empty);
+                let gone = send.send(chunk).is_err();
+                if let Some(agent) = told.lock().take() {
+                    agent.wake();
                 }
-            })?;
+                if last || gone {
+                    return;
+                }
+            }
+        })?;
         Ok(Pump {
             chunks,
             waiting,
