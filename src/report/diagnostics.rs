@@ -113,8 +113,9 @@ impl<'a> Report<'a> {
         );
         let from = line_start(marks.iter().map(|(m, ..)| m.0).min().unwrap_or(0));
         let to = line_end(marks.iter().map(|(m, ..)| m.1).max().unwrap_or(0));
+        // A carriage return would be drawn; a blank keeps the places.
         let line = text[..from].bytes().filter(|b| *b == b'\n').count() + 1;
-        let mut snippet = Snippet::source(&text[from..to])
+        let mut snippet = Snippet::source(text[from..to].trim_end_matches('\r').replace('\r', " "))
             .line_start(line)
             .path(self.source.name.as_str());
         for ((start, end), label, kind) in marks {
@@ -208,8 +209,7 @@ error[E0102]: the key `a` stands twice
   |
 1 | a: 1
   | - first here
-2 | é: [x,
-3 |   y]
+...
 4 | a: 2
   | ^ again here
   |

@@ -44,6 +44,8 @@ pub enum Form {
     Percent,
     ListOf(&'static Form),
     Either(&'static [Form]),
+    /// Part of the language, not built yet.
+    Later(&'static Form),
 }
 
 /// A word that may be chosen.
@@ -287,7 +289,7 @@ pub static STAGE: &[KeyDef] = &[
     ),
     key(
         "to",
-        Form::Either(&[Form::Names, Form::Routes]),
+        Form::Either(&[Form::Names, Form::Later(&Form::Routes)]),
         "Where its items go besides the stages that name it; a mapping sends each to the first whose condition holds.",
     ),
     key(
