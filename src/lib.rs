@@ -11,6 +11,7 @@ pub mod plan;
 pub mod pool;
 pub mod report;
 pub mod rules;
+pub mod schema;
 pub mod spec;
 pub mod steps;
 pub mod value;

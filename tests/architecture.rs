@@ -25,12 +25,13 @@ const EDGES: &[(&str, &[&str])] = &[
     ("check",      &["spec", "plan", "steps", "expr", "value", "diagnostic", "rules"]),
     ("pool",       &["plan", "steps", "channel", "sync", "wait", "value", "worker", "notice", "expr"]),
     ("engine",     &["pool", "plan", "steps", "channel", "sync", "wait", "value", "worker", "notice", "expr"]),
+    ("schema",     &["spec", "steps"]),
     // Faces.
     ("report",     &["plan", "value", "notice", "steps", "diagnostic", "rules"]),
     ("cli",        &["report", "engine", "pool", "check", "plan", "steps", "spec", "worker", "expr", "value", "wait",
-                     "notice", "diagnostic", "rules"]),
+                     "notice", "diagnostic", "rules", "schema"]),
     ("lib",        &["cli", "report", "engine", "pool", "check", "plan", "steps", "spec", "worker", "channel", "sync",
-                     "expr", "value", "wait", "notice", "diagnostic", "rules"]),
+                     "expr", "value", "wait", "notice", "diagnostic", "rules", "schema"]),
     ("main",       &[]),
 ];
 

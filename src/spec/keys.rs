@@ -494,6 +494,9 @@ pub static STEPS: &[&str] = &[
     "do",
 ];
 
+/// Is `do`, the block of steps in a step list, built?
+pub const BLOCKS_BUILT: bool = false;
+
 /// What people who come from elsewhere write, and what it is called here.
 pub static MEANT: &[(&str, &str)] = &[
     ("jobs", "stages"),
