@@ -137,7 +137,8 @@ impl Diagnostics {
         }
     }
 
-    /// What lies behind any error within a stretch of the file, should there be one: it is then told instead.
+    /// What lies behind an error of form or expression within a stretch of the file, should there be one: it is
+    /// then told instead.
     pub fn suspect(&mut self, within: At, instead: Diagnostic) {
         self.suspicions.push((within, instead));
     }
@@ -162,11 +163,11 @@ impl Diagnostics {
     pub fn sorted(self) -> Vec<Diagnostic> {
         let mut told = Diagnostics::default();
         for d in self.list {
-            let behind = self.suspicions.iter().find(|(within, _)| {
-                d.severity() == Severity::Error
-                    && within.start <= d.at.start
-                    && d.at.end <= within.end
-            });
+            let form = matches!(d.code, "E0103" | "E0105" | "E0106") || d.code.starts_with("E03");
+            let behind = self
+                .suspicions
+                .iter()
+                .find(|(within, _)| form && within.start <= d.at.start && d.at.end <= within.end);
             told.push(behind.map_or(d, |(_, instead)| instead.clone()));
         }
         told.list.sort_by_key(|d| (d.at, d.severity()));

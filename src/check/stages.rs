@@ -159,7 +159,7 @@ fn unknown(node: &StepNode, out: &mut Diagnostics) {
 fn source(stage: &spec::Stage, read: &Stage<'_>, out: &mut Diagnostics) {
     let name = &stage.name.text;
     let Some(first) = read.steps.first() else {
-        if stage.from.is_empty() {
+        if stage.from.is_empty() && !stage.incomplete {
             out.push(
                 Diagnostic::new("E0404", stage.name.at, format!("stage `{name}` has nothing to work on"))
                     .help("name what it reads in `from:`, or give it a source as its first step (`read`, `files`, `range`, `items`)"),
@@ -168,6 +168,7 @@ fn source(stage: &spec::Stage, read: &Stage<'_>, out: &mut Diagnostics) {
         return;
     };
     if stage.from.is_empty()
+        && !stage.incomplete
         && let Some((def, step)) = &first.known
         && !step.is_source()
     {

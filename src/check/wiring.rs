@@ -344,7 +344,10 @@ pub(super) fn unread(
             To::All(keys) => !keys.is_empty(),
             To::Route(_) => true,
         };
-        if named || !wiring.stages[number].outputs.is_empty() || stages.list[number].ends_in_sink()
+        if named
+            || stage.incomplete
+            || !wiring.stages[number].outputs.is_empty()
+            || stages.list[number].ends_in_sink()
         {
             continue;
         }

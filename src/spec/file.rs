@@ -96,6 +96,8 @@ pub struct Stage {
     pub name: Key,
     /// The whole stage, without its key.
     pub at: At,
+    /// Something of `from`, `to` or `do` was wrong and is missing here: what seems to be missing may not be.
+    pub incomplete: bool,
     pub description: Option<String>,
     /// Stages, pipes or queues; empty: the first step is a source.
     pub from: Vec<Key>,

@@ -31,6 +31,7 @@ pub fn load(source: &Source, given: &Given, diagnostics: &mut Diagnostics) -> Op
             empty()
         } else {
             forms::wrong(&root, "a pipeline file", "a mapping")
+                .help("a pipeline has at least `stages:` with one stage in it")
         });
         return None;
     }
@@ -94,7 +95,7 @@ impl Form<'_> {
                 _ => {}
             }
         }
-        if root.get("stages").is_none() {
+        if root.get("stages").is_none() && !is_meant(root, keys::FILE, "stages") {
             let first = entries.first().map_or(root.at, |(k, _)| k.at);
             let d = Diagnostic::new("E0106", first, "the file has no `stages`");
             self.diagnostics
@@ -284,6 +285,7 @@ impl Form<'_> {
     fn stage(&mut self, name: Key, node: &Node) -> Option<Stage> {
         let mut stage = Stage {
             at: node.at,
+            incomplete: false,
             description: None,
             from: Vec::new(),
             to: To::All(Vec::new()),
@@ -310,6 +312,7 @@ impl Form<'_> {
             return None;
         }
         for (key, value) in forms::keys(node, "a stage", keys::STAGE, self.diagnostics) {
+            let before = self.diagnostics.len();
             match key.text.as_str() {
                 "description" => stage.description = self.text(value, "`description`"),
                 "from" => stage.from = forms::names(value, "`from`", self.diagnostics),
@@ -330,11 +333,17 @@ impl Form<'_> {
                 "puts" => stage.puts = forms::names(value, "`puts`", self.diagnostics),
                 _ => {}
             }
+            let wires = matches!(key.text.as_str(), "from" | "to" | "do");
+            stage.incomplete |= wires && self.diagnostics.len() > before;
         }
-        if node.get("do").is_none() {
+        stage.incomplete |= ["from", "to", "do"]
+            .iter()
+            .any(|wanted| is_meant(node, keys::STAGE, wanted));
+        if node.get("do").is_none() && !is_meant(node, keys::STAGE, "do") {
             let d = Diagnostic::new("E0106", stage.name.at, format!("{what} has no `do`"));
             self.diagnostics
                 .push(d.help("`do:` lists the steps of the stage"));
+            stage.incomplete = true;
         }
         Some(stage)
     }
@@ -638,6 +647,14 @@ impl Form<'_> {
         let named = forms::named(node, "with", self.diagnostics);
         named.into_iter().map(|(k, n)| (k, n.cloned())).collect()
     }
+}
+
+/// Does an unknown key of the mapping stand for this one? Then it is not missing.
+fn is_meant(node: &Node, table: &[KeyDef], wanted: &str) -> bool {
+    let names: Vec<&str> = table.iter().map(|k| k.name).collect();
+    let unknown = |key: &&(Key, Node)| !names.contains(&key.0.text.as_str());
+    let mut unknown = node.as_map().unwrap_or(&[]).iter().filter(unknown);
+    unknown.any(|(k, _)| keys::meant(&k.text, &names) == Some(wanted))
 }
 
 /// Was a record type written where the options of a connection belong?

@@ -285,6 +285,9 @@ pub fn choice<'w>(
 /// An expression as it is written: a text, or a YAML number, bool or null (which is one too). `${}` in it is a
 /// mistake.
 pub fn expression(node: &Node, what: &str, diagnostics: &mut Diagnostics) -> Option<Text> {
+    if node.is_broken() {
+        return None;
+    }
     let Some(text) = node.expression() else {
         say(wrong(node, what, "an expression"), node, diagnostics);
         return None;
@@ -303,7 +306,7 @@ pub fn expression(node: &Node, what: &str, diagnostics: &mut Diagnostics) -> Opt
 
 /// A template: a text with `{expression}` in it, or a YAML number or bool. What `${}` put in is literal.
 pub fn template(node: &Node, what: &str, diagnostics: &mut Diagnostics) -> Option<Text> {
-    let text = node.template();
+    let text = node.template().filter(|_| !node.is_broken());
     if text.is_none() {
         say(wrong(node, what, "a text"), node, diagnostics);
     }

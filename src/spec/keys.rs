@@ -544,13 +544,14 @@ pub static MEANT: &[(&str, &str)] = &[
     ("when_full", "full"),
 ];
 
-/// The name in the table that a wrong one stands for: a near one, or what it is called elsewhere.
+/// The name in the table that a wrong one stands for: what it is called elsewhere, or a near one.
 pub fn meant<'a>(wrong: &str, known: &[&'a str]) -> Option<&'a str> {
-    crate::diagnostic::nearest(wrong, known.iter().copied()).or_else(|| {
-        let lower = wrong.to_lowercase();
-        let (_, name) = MEANT
-            .iter()
-            .find(|(other, name)| *other == lower && known.contains(name))?;
-        known.iter().copied().find(|k| k == name)
-    })
+    let lower = wrong.to_lowercase();
+    let elsewhere = MEANT
+        .iter()
+        .filter(|(other, _)| *other == lower)
+        .find_map(|(_, name)| known.iter().find(|k| *k == name));
+    elsewhere
+        .copied()
+        .or_else(|| crate::diagnostic::nearest(wrong, known.iter().copied()))
 }

@@ -356,7 +356,15 @@ impl Builder<'_> {
         // A block collection has no end of its own: it ends with its last value.
         let at = At::new(start, if flow { end } else { last });
         let node = Node::new(value, at);
-        swallowed::suspect(self.text, &node, flow, self.diagnostics);
+        // What takes offence at a value may say so at its key.
+        let key = match self.stack.last().map(|o| &o.kind) {
+            Some(Collection::Map(OpenMap {
+                key: Some(PendingKey::Entry(key)),
+                ..
+            })) => Some(key.at),
+            _ => None,
+        };
+        swallowed::suspect(self.text, &node, flow, key, self.diagnostics);
         self.anchor(anchor, &node)?;
         self.add(node, at)
     }

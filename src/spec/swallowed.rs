@@ -7,13 +7,23 @@
 use saphyr_parser::Parser;
 
 use super::node::{Node, Scalar, Value};
-use crate::diagnostic::{At, Diagnostic, Diagnostics};
+use crate::diagnostic::{At, Diagnostic, Diagnostics, nearest};
 
 const READ_AS: &str = "E0108";
 
 /// Notes what may have been an expression or a template: `{path}` (a mapping without values), `{a: join(x, y)}`
-/// (cut at the comma), `a ? b : c` (a mapping with the key `a ? b`), `[a: b]`.
-pub(super) fn suspect(text: &str, node: &Node, flow: bool, diagnostics: &mut Diagnostics) {
+/// (cut at the comma), `a ? b : c` (a mapping with the key `a ? b`), `[a: b]`. `key`: the place of the node's key.
+pub(super) fn suspect(
+    text: &str,
+    node: &Node,
+    flow: bool,
+    key: Option<At>,
+    diagnostics: &mut Diagnostics,
+) {
+    let within = At {
+        start: key.map_or(node.at.start, |k| k.start),
+        end: node.at.end,
+    };
     match &node.value {
         Value::Map(map) if flow && !map.is_empty() && map.iter().all(|(_, v)| is_absent(v)) => {
             let what = if map.len() == 1 {
@@ -22,7 +32,7 @@ pub(super) fn suspect(text: &str, node: &Node, flow: bool, diagnostics: &mut Dia
                 "a mapping of keys without values"
             };
             diagnostics.suspect(
-                node.at,
+                within,
                 quotes(text, node.at, &format!("YAML reads this as {what}")),
             );
         }
@@ -34,7 +44,7 @@ pub(super) fn suspect(text: &str, node: &Node, flow: bool, diagnostics: &mut Dia
                     "YAML reads this as a mapping with the key `{}`",
                     map[0].0.text
                 );
-                diagnostics.suspect(node.at, quotes(text, node.at, &what));
+                diagnostics.suspect(within, quotes(text, node.at, &what));
             }
         }
         _ => {}
@@ -139,6 +149,11 @@ pub(super) fn tag(text: &str, tag: &str, at: At) -> Diagnostic {
 /// Why the parser gave up at a byte; `opened`: where the innermost `[` or `{` stands that was open then.
 pub(super) fn syntax(text: &str, info: &str, at: usize, opened: Option<usize>) -> Diagnostic {
     let (message, help) = explain(info, text, at);
+    if info.contains("unknown anchor")
+        && let Some(d) = unknown_alias(text, at)
+    {
+        return d;
+    }
     // Where a quote, a bracket or a list is what went wrong, quotes around it would hide that.
     let hidden = [
         "invalid indentation in quoted",
@@ -172,12 +187,55 @@ pub(super) fn syntax(text: &str, info: &str, at: usize, opened: Option<usize>) -
     {
         d = d.also(At::new(opened, opened + 1), "opened here");
     }
+    if info.contains("mapping values")
+        && let Some(before) = line_before(text, at)
+        && !before.contains([':', '#', '|', '>'])
+    {
+        return d.help(format!(
+            "does `{before}` in the line before want a `:` behind it?"
+        ));
+    }
     if help.is_empty() { d } else { d.help(help) }
+}
+
+/// The text of the line before, without its dash.
+fn line_before(text: &str, at: usize) -> Option<&str> {
+    let begin = text[..at].rfind('\n')?;
+    let before = text[..begin].lines().next_back()?.trim();
+    Some(before.strip_prefix("- ").unwrap_or(before)).filter(|b| !b.is_empty())
+}
+
+/// A value that is only `*name`: not an expression, but a name that is wrong.
+fn unknown_alias(text: &str, at: usize) -> Option<Diagnostic> {
+    let end = value_end(text, at);
+    let name = text[at..end].strip_prefix('*')?;
+    let word = |c: char| c.is_alphanumeric() || c == '_' || c == '-';
+    if name.is_empty() || !name.chars().all(word) {
+        return None;
+    }
+    let d = Diagnostic::new(
+        "E0101",
+        At::new(at, end),
+        format!("there is no anchor `&{name}` before this alias"),
+    );
+    let anchors = text[..at]
+        .split('&')
+        .skip(1)
+        .map(|rest| rest.split(|c| !word(c)).next().unwrap_or(""));
+    Some(match nearest(name, anchors.filter(|a| !a.is_empty())) {
+        Some(near) => d.help(format!("did you mean `*{near}`?")),
+        None => d.help("write the anchor before the value that it names: `key: &name value`"),
+    })
 }
 
 /// The parser's words in ours: what is wrong, and how to mend it.
 fn explain(info: &str, text: &str, at: usize) -> (String, &'static str) {
     let table: &[(&str, &str, &str)] = &[
+        (
+            "scanning a tag",
+            "YAML reads a word that begins with `!` as a tag",
+            "put the value into quotes",
+        ),
         (
             "mapping values are not allowed",
             "a `key: value` cannot stand here",
@@ -221,7 +279,7 @@ fn explain(info: &str, text: &str, at: usize) -> (String, &'static str) {
         (
             "invalid indentation in quoted",
             "this quote is not closed",
-            "",
+            "a text with a quote in it wants quotes of the other kind around it",
         ),
         (
             "unexpected end of stream",
@@ -396,7 +454,7 @@ fn mend(text: &str, at: usize, escape: bool) -> Option<(At, String)> {
         Some(behind) => start + behind,
         None => start,
     };
-    if value >= end || depth(&text[value..end]) > 0 {
+    if value >= end || depth(&text[value..end]) > 0 || line.trim_end().ends_with(':') {
         return None;
     }
     let mut tries: Vec<Vec<At>> = Vec::new();
