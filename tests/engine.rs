@@ -10,14 +10,14 @@ use millstream::engine::{Books, Options, run};
 use millstream::expr::{Env, Scope};
 use millstream::notice::{Ended, Exit, Notice};
 use millstream::plan::{
-    Conn, ConnId, ConnKind, Executor, OnError, Ordered, Outlet, Plan, Policy, Program, Stage,
-    StageId, Step,
+    Conn, ConnId, ConnKind, Executor, OnError, Ordered, Outlet, Plan, Policy, Program, Retry,
+    Stage, StageId, Step,
 };
 use millstream::steps::{
     BatchStep, Cx, Flow, ItemError, Memory, Op, Outcome, Output, Pull, RunError, Source,
 };
 use millstream::value::{Batch, Blocks, Cell, Shape, Type};
-use millstream::wait::{Agent, Stop, Wait, What, Why};
+use millstream::wait::{Agent, Stop, VirtualClock, Wait, What, Why};
 use proptest::prelude::*;
 
 // ---- a plan in a few words -------------------------------------------------------------------------------
@@ -46,6 +46,8 @@ const POLICY: Policy = Policy {
 
 #[derive(Default)]
 struct Draft {
+    /// Time moves only when everybody waits.
+    virtual_time: bool,
     stages: Vec<Stage>,
     conns: Vec<Conn>,
 }
@@ -138,6 +140,9 @@ impl Draft {
         let (notices, told) = crossbeam_channel::unbounded();
         let mut options = Options::new(&plan, Arc::new(Nothing), notices);
         options.stop = stop;
+        if self.virtual_time {
+            options.clock = Arc::new(VirtualClock::default());
+        }
         let registry = options.registry.clone();
         let (send, done) = std::sync::mpsc::channel();
         std::thread::spawn(move || {
@@ -791,4 +796,209 @@ fn bounds_are_exact_with_many_writers_and_readers() {
     let (_, books) = d.run();
     assert_eq!(total.load(Ordering::SeqCst), 6000);
     assert!(books.conns[0].peak <= 7);
+}
+
+// ---- what waits aside, dead letters, routes, and what comes after -----------------------------------------
+
+/// Fails each value this often, then lets it pass.
+fn flaky(times: usize, retry: Retry) -> Step {
+    let tries: Arc<Mutex<std::collections::HashMap<i64, usize>>> = Arc::default();
+    let mut step = each(move |v| {
+        let mut tries = tries.lock().unwrap();
+        let n = tries.entry(v).or_default();
+        *n += 1;
+        if v % 10 == 3 && *n <= times {
+            Err(ItemError::parse("not yet"))
+        } else {
+            Ok(Some(v))
+        }
+    });
+    step.policy.retry = Some(retry);
+    step
+}
+
+fn retry(times: u32) -> Retry {
+    Retry {
+        times,
+        wait: Duration::from_secs(1000),
+        factor: 2.0,
+        max_wait: Duration::from_secs(100_000),
+        jitter: 0.0,
+    }
+}
+
+#[test]
+fn a_retry_occupies_no_worker_and_keeps_the_order() {
+    for threads in [1, 3] {
+        let mut d = Draft {
+            virtual_time: true,
+            ..Draft::default()
+        };
+        let read = d.stage(&[], 1, vec![count(100)]);
+        let c = d.conn(&[read], 10);
+        let (step, seen) = collect();
+        d.stage(&[c], threads, vec![flaky(3, retry(3)), step]);
+        let (ended, _) = d.run();
+        assert_eq!(ended.exit, Exit::Done);
+        assert_eq!(*seen.lock().unwrap(), (0..100).collect::<Vec<_>>());
+        // 1000 s, 2000 s, 4000 s; and all that wait do so at once.
+        assert_eq!(ended.took, Duration::from_secs(7000), "threads {threads}");
+    }
+}
+
+#[test]
+fn after_the_last_attempt_the_item_is_an_error() {
+    let mut d = Draft {
+        virtual_time: true,
+        ..Draft::default()
+    };
+    let (step, seen) = collect();
+    let s = d.stage(&[], 2, vec![count(100), flaky(3, retry(2)), step]);
+    d.on_error(s, OnError::Drop);
+    let (_, books) = d.run();
+    assert_eq!(books.stages[0].of(Outcome::Dropped), 10);
+    assert_eq!(seen.lock().unwrap().len(), 90);
+}
+
+#[test]
+fn a_dead_letter_has_the_item_as_the_stage_took_it() {
+    for threads in [1, 4] {
+        let mut d = Draft::default();
+        let read = d.stage(&[], 1, vec![count(1000)]);
+        let c = d.conn(&[read], 100);
+        let bad = each(|v| {
+            if v % 100 == 7 {
+                Err(ItemError::parse("bad"))
+            } else {
+                Ok(Some(v))
+            }
+        });
+        let s = d.stage(
+            &[c],
+            threads,
+            vec![each(|v| Ok((v % 2 == 1).then_some(v + 500))), bad],
+        );
+        let dead = d.conn(&[s], 10);
+        let stage = &mut d.stages[s.index()];
+        stage.dead = std::mem::take(&mut stage.outputs);
+        d.on_error(s, OnError::To(0));
+        let letters: Arc<Mutex<Vec<(i64, i64)>>> = Arc::default();
+        let to = letters.clone();
+        let read_letter = move || {
+            let to = to.clone();
+            Box::new(Letters(to)) as Box<dyn BatchStep>
+        };
+        d.stage(
+            &[dead],
+            1,
+            vec![step("letters", Op::Turn(Arc::new(read_letter)))],
+        );
+        let (ended, books) = d.run();
+        assert_eq!(
+            (ended.exit, books.stages[1].of(Outcome::Dead)),
+            (Exit::Done, 10)
+        );
+        let mut inputs: Vec<i64> = letters.lock().unwrap().iter().map(|l| l.0).collect();
+        inputs.sort_unstable();
+        assert_eq!(inputs, (0..10).map(|i| i * 100 + 7).collect::<Vec<_>>());
+    }
+}
+
+/// Reads dead letters: the input, and the attempts.
+struct Letters(Arc<Mutex<Vec<(i64, i64)>>>);
+
+impl BatchStep for Letters {
+    fn run(&mut self, batch: Batch, _: &mut Cx<'_>) -> Flow {
+        for row in batch.rows() {
+            self.0
+                .lock()
+                .unwrap()
+                .push((int(&row.cells[0]), int(&row.cells[3])));
+        }
+        Flow::Next(batch)
+    }
+}
+
+#[test]
+fn too_many_errors_fail_the_run() {
+    let mut d = Draft::default();
+    let bad = each(|v| {
+        if v % 2 == 0 {
+            Err(ItemError::parse("bad"))
+        } else {
+            Ok(Some(v))
+        }
+    });
+    let s = d.stage(&[], 2, vec![count(10_000), bad]);
+    d.on_error(s, OnError::Drop);
+    d.stages[0].max_errors = Some(millstream::plan::MaxErrors::Percent(30.0));
+    let (ended, _) = d.run();
+    assert_eq!(ended.exit, Exit::Failed);
+    assert!(ended.why.unwrap().contains("max_errors"));
+}
+
+#[test]
+fn a_stage_starts_after_others_and_always_ones_even_when_the_run_has_failed() {
+    for (fails, exit, third, fourth) in [(false, Exit::Done, 5, 5), (true, Exit::Failed, 0, 5)] {
+        let mut d = Draft::default();
+        let (step, first) = collect();
+        d.stage(&[], 1, vec![count(100), step]);
+        let bad = each(move |v| {
+            if fails && v == 50 {
+                Err(ItemError::parse("bad"))
+            } else {
+                Ok(Some(v))
+            }
+        });
+        let second = d.stage(&[], 1, vec![count(100), bad]);
+        d.stages[second.index()].after = vec![StageId(0)];
+        let seen = first.clone();
+        let (step, after) = collect();
+        let check = each(move |v| {
+            assert_eq!(seen.lock().unwrap().len(), 100);
+            Ok(Some(v))
+        });
+        let s = d.stage(&[], 1, vec![count(5), check, step]);
+        d.stages[s.index()].after = vec![StageId(0), second];
+        let (step, always) = collect();
+        let s = d.stage(&[], 2, vec![count(5), step]);
+        d.stages[s.index()].after = vec![second];
+        d.stages[s.index()].always = true;
+        let (ended, _) = d.run();
+        assert_eq!(ended.exit, exit);
+        assert_eq!(
+            (after.lock().unwrap().len(), always.lock().unwrap().len()),
+            (third, fourth)
+        );
+    }
+}
+
+#[test]
+fn work_behind_a_step_that_sees_all_rows_is_shared_again() {
+    // Two workers meet behind `take`: with one line of work behind it they never would.
+    let mut d = Draft::default();
+    let (step, seen) = collect();
+    d.stage(&[], 2, vec![count(1000), take(10), meet(2), step]);
+    let (ended, _) = d.run();
+    assert_eq!(ended.exit, Exit::Done);
+    assert_eq!(*seen.lock().unwrap(), (0..10).collect::<Vec<_>>());
+}
+
+#[test]
+fn time_that_is_over_is_an_error_of_the_item() {
+    let mut d = Draft {
+        virtual_time: true,
+        ..Draft::default()
+    };
+    let mut gate = Gate::default().pass(5);
+    gate.policy.timeout = Some(Duration::from_secs(30));
+    let (step, seen) = collect();
+    let s = d.stage(&[], 2, vec![count(8), gate, step]);
+    d.on_error(s, OnError::Drop);
+    let (ended, books) = d.run();
+    assert_eq!(
+        (ended.exit, books.stages[0].of(Outcome::Dropped)),
+        (Exit::Done, 3)
+    );
+    assert_eq!(*seen.lock().unwrap(), (0..5).collect::<Vec<_>>());
 }

@@ -7,6 +7,7 @@
 //! adds up at the end.
 
 mod accounts;
+mod course;
 
 pub use accounts::{Account, Books};
 
@@ -14,14 +15,16 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
+use crossbeam_channel::{Sender, unbounded};
 
-use crate::channel::{Bounds, Conn, Fifo, Full};
+use crate::channel::{Bounds, Conn, Fifo, Full, Lifo, Order, Priority};
+use crate::expr::Scope;
 use crate::notice::{Ended, Exit, Meters, Notice, StageState};
 use crate::plan::{self, Plan};
 use crate::pool::{Failure, Shared, Stage, Worker, drive, threads};
 use crate::steps::{Output, RunError};
 use crate::wait::{Clock, RealClock, Registry, Stop, Why};
+use course::Course;
 
 /// What a run is given besides its plan.
 pub struct Options {
@@ -32,12 +35,10 @@ pub struct Options {
     pub meters: Arc<Meters>,
     pub registry: Arc<Registry>,
     pub stop: Stop,
-    /// How long a first signal lets what has begun go on.
-    pub drain: Duration,
 }
 
 impl Options {
-    /// Real time, a fresh registry, and a drain of 20 s.
+    /// Real time and a fresh registry.
     pub fn new(plan: &Plan, output: Arc<dyn Output>, notices: Sender<Notice>) -> Options {
         Options {
             clock: Arc::new(RealClock::default()),
@@ -46,13 +47,9 @@ impl Options {
             meters: Meters::new(plan.stages.len(), plan.conns.len()),
             registry: Arc::default(),
             stop: Stop::new(),
-            drain: Duration::from_secs(20),
         }
     }
 }
-
-/// How often the counters of connections are looked at for the faces.
-const GLANCE: Duration = Duration::from_millis(50);
 
 /// Runs a plan to its end.
 pub fn run(plan: &Plan, options: Options) -> (Ended, Books) {
@@ -63,106 +60,106 @@ pub fn run(plan: &Plan, options: Options) -> (Ended, Books) {
         meters,
         registry,
         stop,
-        drain,
     } = options;
     let began = clock.now();
     stop.watch(&registry);
-    let shared = Arc::new(Shared::new(clock, output, notices, meters, registry, stop));
-    let conns: Vec<Arc<Conn>> = plan.conns.iter().map(|c| Arc::new(connect(c))).collect();
+    let conns: Arc<[Arc<Conn>]> = plan
+        .conns
+        .iter()
+        .map(|c| Arc::new(connect(c, &plan.scope)))
+        .collect();
     let stages: Vec<Arc<Stage>> = plan
         .stages
         .iter()
         .map(|s| Arc::new(Stage::new(s, &conns)))
         .collect();
+    let (closed, told) = unbounded();
+    let verdict = Arc::default();
+    let shared = Shared {
+        clock,
+        output,
+        notices,
+        meters,
+        registry,
+        stop,
+        conns,
+        closed,
+        verdict,
+    };
     let workers: usize = stages.iter().map(|s| s.workers()).sum();
     let why = match threads::workers(workers) {
         Ok(pool) => {
             pool.in_place_scope(|scope| {
-                let (ended, end) = bounded(workers);
-                for stage in &stages {
-                    shared.meters.stages[stage.id as usize].set_state(StageState::Running);
-                    for index in 0..stage.workers() {
-                        let (stage, shared, ended) = (stage.clone(), shared.clone(), ended.clone());
-                        let values = &plan.scope;
-                        scope.spawn(move |_| {
-                            let id = stage.id;
-                            let worker = Worker::new(stage, shared.clone(), values, index);
-                            if catch_unwind(AssertUnwindSafe(|| drive(worker))).is_err() {
-                                let error = RunError::Bug {
-                                    message: "a worker's own loop panicked".into(),
-                                };
-                                shared.fail(Failure::Run {
-                                    stage: id,
-                                    step: 0,
-                                    error,
-                                });
-                            }
-                            let _ = ended.send(());
-                        });
-                    }
-                }
-                drop(ended);
-                watch(&shared, &conns, &end, drain);
+                Course::new(plan, &shared, &stages, |stage, shared| {
+                    start(plan, scope, stage, shared)
+                })
+                .run(&told);
             });
             None
         }
         Err(error) => Some(format!("the system gives no more threads: {error}")),
     };
-    glance(&shared, &conns);
+    course::glance(&shared);
     let took = shared.clock.now().saturating_sub(began);
-    let books = Books::of(plan, &shared.meters, &conns);
+    let books = Books::of(plan, &shared.meters, &shared.conns);
     (ended(plan, &shared, &books, why, took), books)
 }
 
-fn connect(conn: &plan::Conn) -> Conn {
+/// Starts the workers of a stage, each on a thread of the pool.
+fn start<'s>(plan: &'s Plan, scope: &rayon::Scope<'s>, stage: &Arc<Stage>, shared: &Shared) {
+    shared.meters.stages[stage.id as usize].set_state(StageState::Running);
+    let shared = Arc::new(shared.clone());
+    for index in 0..stage.workers() {
+        let (stage, shared) = (stage.clone(), shared.clone());
+        let values = &plan.scope;
+        scope.spawn(move |_| {
+            let worker = Worker::new(stage.clone(), shared.clone(), values, index);
+            let agent = worker.agent().clone();
+            if catch_unwind(AssertUnwindSafe(|| drive(worker))).is_err() {
+                let error = RunError::Bug {
+                    message: "a worker's own loop panicked".into(),
+                };
+                shared.fail(Failure::Run {
+                    stage: stage.id,
+                    step: 0,
+                    error,
+                });
+                stage.close(&shared);
+            }
+            shared.registry.leave(&agent);
+        });
+    }
+}
+
+fn connect(conn: &plan::Conn, scope: &Scope) -> Conn {
+    let full = match conn.full {
+        plan::Full::Block | plan::Full::Spill => Full::Block,
+        plan::Full::DropNewest => Full::DropNewest,
+        plan::Full::DropOldest => Full::DropOldest,
+    };
+    let order: Box<dyn Order> = match &conn.order {
+        plan::Order::Fifo => Box::<Fifo>::default(),
+        plan::Order::Lifo => Box::<Lifo>::default(),
+        plan::Order::Priority { by, .. } => {
+            let (by, scope) = (by.clone(), scope.clone());
+            // A row without a priority goes last; the writer has said so as an item error where it could.
+            Box::new(Priority::new(Arc::new(move |row| {
+                by.double(row, &scope).unwrap_or(f64::INFINITY)
+            })))
+        }
+    };
     let bounds = Bounds {
         max: conn.max,
         max_bytes: conn.max_bytes,
-        full: Full::Block,
+        full,
     };
     Conn::new(
         conn.id.0,
         bounds,
-        Box::<Fifo>::default(),
+        order,
         conn.writers.len(),
         conn.readers.len(),
     )
-}
-
-/// Waits for the workers, looks at the counters now and then, and makes a drain that takes too long an end.
-fn watch(
-    shared: &Shared,
-    conns: &[Arc<Conn>],
-    end: &crossbeam_channel::Receiver<()>,
-    drain: Duration,
-) {
-    let mut draining_since = None;
-    loop {
-        match end.recv_timeout(GLANCE) {
-            Ok(()) => {}
-            Err(RecvTimeoutError::Disconnected) => return,
-            Err(RecvTimeoutError::Timeout) => glance(shared, conns),
-        }
-        if shared.stop.is_draining() && !shared.stop.is_now() {
-            let since = *draining_since.get_or_insert_with(|| shared.clock.now());
-            if shared.clock.now().saturating_sub(since) >= drain {
-                shared
-                    .stop
-                    .now(shared.stop.why().unwrap_or(Why::Interrupted));
-            }
-        }
-    }
-}
-
-fn glance(shared: &Shared, conns: &[Arc<Conn>]) {
-    use std::sync::atomic::Ordering::Relaxed;
-    for (meter, conn) in shared.meters.conns.iter().zip(conns) {
-        let counts = conn.counts();
-        meter.put.store(counts.put, Relaxed);
-        meter.got.store(counts.got, Relaxed);
-        meter.waiting.store(counts.waiting, Relaxed);
-        meter.bytes.store(counts.bytes, Relaxed);
-    }
 }
 
 fn ended(
@@ -185,6 +182,10 @@ fn ended(
             Some(Why::Interrupted) => (Exit::Interrupted, Some("interrupted".into())),
             Some(Why::Terminated) => (Exit::Terminated, Some("terminated".into())),
             Some(Why::Deadline) => (Exit::Deadline, Some("the run's deadline has passed".into())),
+            None if shared.kept_going() => (
+                Exit::Failed,
+                Some("items have failed (`on_error: keep_going`)".into()),
+            ),
             Some(Why::Failed) | None => (Exit::Done, None),
         },
     };
@@ -228,6 +229,17 @@ fn told(plan: &Plan, failure: &Failure) -> (Exit, Option<String>) {
                 error.message
             )),
         ),
+        Failure::TooMany {
+            stage,
+            errors,
+            taken,
+        } => {
+            let name = &plan.stages[*stage as usize].name;
+            let why = format!(
+                "stage `{name}`: {errors} of {taken} items have failed, more than `max_errors` allows"
+            );
+            (Exit::Failed, Some(why))
+        }
         Failure::Run { stage, step, error } => match error {
             RunError::Io { what, message } => (
                 Exit::Io,

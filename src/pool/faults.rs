@@ -1,14 +1,15 @@
-//! Item errors: counted, shown (the first few of each step), and decided on by the stage's `on_error`.
+//! Item errors: counted, shown (the first few of each step), and decided on by what holds for the step:
+//! another attempt, a dead letter, dropped, or the end of the run.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use crossbeam_channel::Sender;
 
 use crate::notice::Notice;
-use crate::plan::OnError;
-use crate::steps::{Faults, ItemError, RunError};
-use crate::value::Row;
+use crate::plan::{MaxErrors, OnError, Policy};
+use crate::steps::{DeadLetter, Faults, ItemError, RunError};
+use crate::value::{Batch, Row};
 
 /// What ended a run.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,6 +21,8 @@ pub enum Failure {
         item: String,
         error: ItemError,
     },
+    /// More item errors than `max_errors`.
+    TooMany { stage: u32, errors: u64, taken: u64 },
     /// What no `on_error` decides about.
     Run {
         stage: u32,
@@ -32,83 +35,237 @@ pub enum Failure {
 const SHOWN: u32 = 5;
 /// Characters of an item in a message.
 const ITEM_CHARS: usize = 200;
+/// Items before a percentage is judged while the stage runs.
+const PERCENT_FROM: u64 = 1000;
+
+/// The item errors of one stage, over all its workers.
+#[derive(Debug)]
+pub(super) struct StageFaults {
+    pub stage: u32,
+    pub name: String,
+    /// The labels of the steps, for dead letters.
+    pub labels: Vec<String>,
+    /// How many errors of each step were shown.
+    shown: Vec<AtomicU32>,
+    max_errors: Option<MaxErrors>,
+    pub errors: AtomicU64,
+    pub taken: AtomicU64,
+    /// An item failed under `keep_going`.
+    pub kept_going: AtomicBool,
+}
+
+impl StageFaults {
+    pub(super) fn new(stage: &crate::plan::Stage) -> StageFaults {
+        StageFaults {
+            stage: stage.id.0,
+            name: stage.name.to_string(),
+            labels: stage
+                .program
+                .steps
+                .iter()
+                .map(|s| s.label.clone())
+                .collect(),
+            shown: stage
+                .program
+                .steps
+                .iter()
+                .map(|_| AtomicU32::new(0))
+                .collect(),
+            max_errors: stage.max_errors,
+            errors: AtomicU64::new(0),
+            taken: AtomicU64::new(0),
+            kept_going: AtomicBool::new(false),
+        }
+    }
+
+    /// Are there too many errors? A percentage is judged only at the stage's end, or when enough was taken.
+    pub(super) fn too_many(&self, at_end: bool) -> Option<Failure> {
+        let errors = self.errors.load(Ordering::Relaxed);
+        let taken = self.taken.load(Ordering::Relaxed);
+        let over = match self.max_errors? {
+            MaxErrors::Count(most) => errors > most,
+            MaxErrors::Percent(most) => {
+                (at_end || taken >= PERCENT_FROM) && errors as f64 * 100.0 > most * taken as f64
+            }
+        };
+        over.then_some(Failure::TooMany {
+            stage: self.stage,
+            errors,
+            taken,
+        })
+    }
+}
+
+/// The attempt that a worker is at, where it works on one item at a time.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Attempt {
+    /// Attempts at the step that failed last, and which step that was.
+    pub tries: u32,
+    pub step: usize,
+    /// When this attempt began (since the start).
+    pub began: std::time::Duration,
+}
 
 /// One worker's view of its stage's item errors.
 pub(super) struct FaultBook {
-    stage: u32,
-    on_error: OnError,
-    /// How many errors of each step were shown, over all workers.
-    shown: Arc<[AtomicU32]>,
+    pub stage: Arc<StageFaults>,
     notices: Sender<Notice>,
-    /// The step that runs now.
-    pub(super) step: usize,
-    pub(super) dropped: u64,
-    pub(super) fatal: Option<Failure>,
+    /// The step that runs now, and what holds for it.
+    pub step: usize,
+    pub policy: Policy,
+    /// `Some`: one item at a time, so that it can be tried again.
+    pub attempt: Option<Attempt>,
+    /// The rows of the claim, as the stage took them: for dead letters.
+    pub input: Option<Batch>,
+    /// When: the time of a dead letter.
+    pub wall: std::time::SystemTime,
+    /// To be tried again: the row as the failing step saw it.
+    pub again: Option<(Batch, ItemError)>,
+    pub letters: Vec<DeadLetter>,
+    pub dropped: u64,
+    pub dead: u64,
+    pub fatal: Option<Failure>,
+}
+
+/// What was known before a step ran, to come back to after a panic.
+pub(super) struct Mark {
+    dropped: u64,
+    dead: u64,
+    letters: usize,
+    fatal: bool,
 }
 
 impl FaultBook {
-    pub(super) fn new(
-        stage: u32,
-        on_error: OnError,
-        shown: Arc<[AtomicU32]>,
-        notices: Sender<Notice>,
-    ) -> FaultBook {
+    pub(super) fn new(stage: Arc<StageFaults>, notices: Sender<Notice>) -> FaultBook {
         FaultBook {
             stage,
-            on_error,
-            shown,
             notices,
             step: 0,
+            policy: Policy {
+                retry: None,
+                timeout: None,
+                on_error: OnError::Fail,
+            },
+            attempt: None,
+            input: None,
+            wall: std::time::SystemTime::UNIX_EPOCH,
+            again: None,
+            letters: Vec::new(),
             dropped: 0,
+            dead: 0,
             fatal: None,
         }
     }
 
-    /// What is known now, to come back to after a panic.
-    pub(super) fn mark(&self) -> (u64, bool) {
-        (self.dropped, self.fatal.is_some())
+    pub(super) fn mark(&self) -> Mark {
+        Mark {
+            dropped: self.dropped,
+            dead: self.dead,
+            letters: self.letters.len(),
+            fatal: self.fatal.is_some(),
+        }
     }
 
-    pub(super) fn back_to(&mut self, mark: (u64, bool)) {
-        self.dropped = mark.0;
-        if !mark.1 {
+    pub(super) fn back_to(&mut self, mark: &Mark) {
+        self.dropped = mark.dropped;
+        self.dead = mark.dead;
+        self.letters.truncate(mark.letters);
+        if !mark.fatal {
             self.fatal = None;
+        }
+    }
+
+    /// Must the worker stop to look at what the step has left here?
+    pub(super) fn calls(&self) -> bool {
+        self.fatal.is_some() || self.again.is_some()
+    }
+
+    fn may_retry(&self) -> bool {
+        match (&self.attempt, self.policy.retry) {
+            (Some(attempt), Some(retry)) => {
+                let tries = if attempt.step == self.step {
+                    attempt.tries
+                } else {
+                    0
+                };
+                tries < retry.times
+            }
+            _ => false,
         }
     }
 }
 
 impl Faults for FaultBook {
-    fn fail(&mut self, _origin: u32, item: Row<'_>, error: ItemError) {
-        self.dropped += 1;
-        let fatal = self.on_error == OnError::Fail;
-        if fatal && self.fatal.is_some() {
+    fn fail(&mut self, origin: u32, item: Row<'_>, error: ItemError) {
+        if self.may_retry() && self.again.is_none() {
+            self.again = Some((Batch::of_row(item), error));
             return;
         }
+        let on_error = self.policy.on_error;
+        match on_error {
+            OnError::To(_) => self.dead += 1,
+            OnError::Fail | OnError::Drop | OnError::KeepGoing => self.dropped += 1,
+        }
+        self.stage.errors.fetch_add(1, Ordering::Relaxed);
+        if self.fatal.is_some() {
+            return;
+        }
+        if on_error == OnError::KeepGoing {
+            self.stage.kept_going.store(true, Ordering::Release);
+        }
+        if let OnError::To(outlet) = on_error {
+            let input = match &self.input {
+                Some(input) => input.row((origin as usize).min(input.len() - 1)).detach(),
+                None => item.detach(),
+            };
+            self.letters.push(DeadLetter {
+                outlet,
+                input,
+                stage: self.stage.name.clone(),
+                step: self
+                    .stage
+                    .labels
+                    .get(self.step)
+                    .cloned()
+                    .unwrap_or_default(),
+                attempts: 1 + self
+                    .attempt
+                    .as_ref()
+                    .filter(|a| a.step == self.step)
+                    .map_or(0, |a| a.tries),
+                at: self.wall,
+                error: error.clone(),
+            });
+        }
+        let fatal = on_error == OnError::Fail;
         let show = self
+            .stage
             .shown
             .get(self.step)
             .is_none_or(|n| n.fetch_add(1, Ordering::Relaxed) < SHOWN);
-        if !fatal && !show {
-            return;
-        }
-        let item = shorten(item);
-        let notice = Notice::Fault {
-            stage: self.stage,
-            step: self.step,
-            item: item.clone(),
-            kind: error.kind.name(),
-            message: error.message.clone(),
-            fatal,
-        };
-        // The faces may have gone; then nobody is left to tell.
-        let _ = self.notices.send(notice);
-        if fatal {
-            self.fatal = Some(Failure::Item {
-                stage: self.stage,
+        if fatal || (show && !matches!(on_error, OnError::To(_))) {
+            let item = shorten(item);
+            let notice = Notice::Fault {
+                stage: self.stage.stage,
                 step: self.step,
-                item,
-                error,
-            });
+                item: item.clone(),
+                kind: error.kind.name(),
+                message: error.message.clone(),
+                fatal,
+            };
+            // The faces may have gone; then nobody is left to tell.
+            let _ = self.notices.send(notice);
+            if fatal {
+                self.fatal = Some(Failure::Item {
+                    stage: self.stage.stage,
+                    step: self.step,
+                    item,
+                    error,
+                });
+            }
+        }
+        if self.fatal.is_none() {
+            self.fatal = self.stage.too_many(false);
         }
     }
 }

@@ -2,10 +2,12 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::faults::FaultBook;
-use super::stage::Shared;
+use super::shared::Shared;
 use crate::expr::Scope;
+use crate::plan::Policy;
 use crate::steps::{
     BatchStep, Cx, Flow, ItemError, ItemErrorKind, Memory, Outcome, RunError, Tally,
 };
@@ -16,32 +18,50 @@ use crate::wait::{Agent, Wait};
 pub(super) type Factory = Arc<dyn Fn() -> Box<dyn BatchStep> + Send + Sync>;
 
 /// One step, alive.
-pub(super) enum Instance {
+pub(super) struct Instance {
+    pub kind: Kind,
+    /// The number of the step in the stage's program.
+    at: usize,
+    /// Rows enter one by one.
+    waits: bool,
+    policy: Policy,
+}
+
+pub(super) enum Kind {
     /// May be made anew after a panic: it remembers nothing of the rows.
-    Each {
-        step: Box<dyn BatchStep>,
-        factory: Factory,
-        at: usize,
-    },
-    Turn {
-        step: Box<dyn BatchStep>,
-        at: usize,
-    },
-    Memory {
-        memory: Box<dyn Memory>,
-        at: usize,
-    },
+    Each(Box<dyn BatchStep>, Factory),
+    Turn(Box<dyn BatchStep>),
+    Memory(Box<dyn Memory>),
 }
 
 impl Instance {
-    /// The number of the step in the stage's program.
-    fn at(&self) -> usize {
-        match self {
-            Instance::Each { at, .. } | Instance::Turn { at, .. } | Instance::Memory { at, .. } => {
-                *at
-            }
+    pub(super) fn each(make: &Make) -> Instance {
+        let kind = Kind::Each((make.factory)(), make.factory.clone());
+        Instance {
+            kind,
+            at: make.at,
+            waits: make.waits,
+            policy: make.policy,
         }
     }
+
+    pub(super) fn new(kind: Kind, at: usize, policy: Policy) -> Instance {
+        Instance {
+            kind,
+            at,
+            waits: false,
+            policy,
+        }
+    }
+}
+
+/// How a worker gets its own instance of a step.
+#[derive(Clone)]
+pub(super) struct Make {
+    pub factory: Factory,
+    pub at: usize,
+    pub waits: bool,
+    pub policy: Policy,
 }
 
 /// What a worker lends to the steps that it runs.
@@ -54,6 +74,27 @@ pub(super) struct Hands<'a> {
 }
 
 impl Hands<'_> {
+    /// When the time of the attempt is over, where there is one.
+    fn late_at(&self) -> Option<Duration> {
+        let attempt = self.book.attempt.as_ref()?;
+        Some(attempt.began + self.book.policy.timeout?)
+    }
+
+    fn is_late(&self) -> bool {
+        self.late_at()
+            .is_some_and(|late| self.shared.clock.now() >= late)
+    }
+
+    fn time_out(&mut self, batch: &mut Batch) {
+        let timeout = self.book.policy.timeout.unwrap_or_default();
+        let message = format!("not done within {timeout:?}");
+        for i in 0..batch.len() {
+            let error = ItemError::new(ItemErrorKind::Timeout, message.clone());
+            self.cx().fail(batch.origin(i), batch.row(i), error);
+        }
+        batch.clear();
+    }
+
     pub(super) fn cx(&mut self) -> Cx<'_> {
         Cx {
             scope: self.scope,
@@ -62,6 +103,7 @@ impl Hands<'_> {
             tally: self.tally,
             faults: self.book,
             output: &*self.shared.output,
+            conns: &self.shared.conns,
         }
     }
 }
@@ -72,6 +114,8 @@ pub(super) enum Halt {
     /// Nothing is on its way; what came out lies in `done`.
     Empty,
     Wait(Wait),
+    /// The fault book has something that the worker must decide about.
+    Called,
     Stop(RunError),
 }
 
@@ -110,38 +154,72 @@ impl Line {
         self.closed > 0
     }
 
-    /// Works until nothing is on its way or a step must wait.
+    /// What is on its way, to be taken up later by whoever is free.
+    pub(super) fn lay_down(&mut self) -> (Vec<(usize, Batch)>, Vec<Batch>) {
+        (
+            std::mem::take(&mut self.stack),
+            std::mem::take(&mut self.done),
+        )
+    }
+
+    pub(super) fn take_up(&mut self, stack: Vec<(usize, Batch)>, done: Vec<Batch>) {
+        self.stack = stack;
+        self.done = done;
+    }
+
+    /// Works until nothing is on its way, or a step must wait, or something calls for the worker.
     pub(super) fn advance(&mut self, hands: &mut Hands<'_>) -> Halt {
-        while let Some((at, batch)) = self.stack.pop() {
+        while let Some((at, mut batch)) = self.stack.pop() {
             if batch.is_empty() {
                 continue;
             }
             if at < self.closed {
-                hands.cx().settle(Outcome::Cut, batch.len());
+                hands.cx().settle(Outcome::Cut, batch.clear());
                 continue;
             }
             let Some(instance) = self.steps.get_mut(at) else {
                 self.done.push(batch);
                 continue;
             };
-            hands.book.step = instance.at();
-            match run(instance, batch, hands) {
-                Ok(Flow::Next(batch)) => self.stack.push((at + 1, batch)),
-                Ok(Flow::Many(parts)) => self
-                    .stack
-                    .extend(parts.into_iter().rev().map(|b| (at + 1, b))),
-                Ok(Flow::End(batch)) => {
-                    self.closed = at + 1;
-                    self.stack.push((at + 1, batch));
-                }
-                Ok(Flow::Wait(batch, wait)) => {
-                    self.stack.push((at, batch));
-                    return Halt::Wait(wait);
-                }
-                Ok(Flow::Stop(error)) | Err(error) => return Halt::Stop(error),
+            if instance.waits && batch.len() > 1 {
+                let row = batch.split_front(1);
+                self.stack.push((at, batch));
+                batch = row;
             }
-            if hands.book.fatal.is_some() {
-                return Halt::Empty;
+            hands.book.step = instance.at;
+            hands.book.policy = instance.policy;
+            if hands.is_late() {
+                if let Kind::Each(step, _) | Kind::Turn(step) = &mut instance.kind {
+                    step.cancel(&mut hands.cx());
+                }
+                hands.time_out(&mut batch);
+            } else {
+                match run(instance, batch, hands) {
+                    Ok(Flow::Next(batch)) => self.stack.push((at + 1, batch)),
+                    Ok(Flow::Many(parts)) => {
+                        self.stack
+                            .extend(parts.into_iter().rev().map(|b| (at + 1, b)));
+                    }
+                    Ok(Flow::End(batch)) => {
+                        self.closed = at + 1;
+                        self.stack.push((at + 1, batch));
+                    }
+                    Ok(Flow::Wait(batch, mut wait)) => {
+                        self.stack.push((at, batch));
+                        if let Some(late) = hands.late_at() {
+                            wait.until = Some(wait.until.map_or(late, |u| u.min(late)));
+                        }
+                        return Halt::Wait(wait);
+                    }
+                    Ok(Flow::Stop(error)) | Err(error) => return Halt::Stop(error),
+                }
+            }
+            if hands.book.calls() {
+                if let Some((row, _)) = &mut hands.book.again {
+                    // It goes on at this step, with the item as it was there.
+                    self.stack.push((at, row.split_front(1)));
+                }
+                return Halt::Called;
             }
         }
         Halt::Empty
@@ -154,11 +232,12 @@ impl Line {
     /// What ends the run.
     pub(super) fn finish(&mut self, hands: &mut Hands<'_>) -> Result<bool, RunError> {
         while let Some(instance) = self.steps.get_mut(self.finishing) {
-            hands.book.step = instance.at();
-            let left = match instance {
-                Instance::Each { .. } => None,
-                Instance::Turn { step, .. } => step.finish(&mut hands.cx())?,
-                Instance::Memory { memory, .. } => memory.drain(&mut hands.cx())?,
+            hands.book.step = instance.at;
+            hands.book.policy = instance.policy;
+            let left = match &mut instance.kind {
+                Kind::Each(..) => None,
+                Kind::Turn(step) => step.finish(&mut hands.cx())?,
+                Kind::Memory(memory) => memory.drain(&mut hands.cx())?,
             };
             match left {
                 Some(batch) => {
@@ -174,7 +253,7 @@ impl Line {
     /// The run stops: rows on their way are unfinished, files keep their partial names.
     pub(super) fn abandon(&mut self) -> usize {
         for instance in &mut self.steps {
-            if let Instance::Each { step, .. } | Instance::Turn { step, .. } = instance {
+            if let Kind::Each(step, _) | Kind::Turn(step) = &mut instance.kind {
                 step.abandon();
             }
         }
@@ -191,16 +270,14 @@ impl Line {
 
     /// Bytes that steps with a memory hold.
     pub(super) fn held(&self) -> usize {
-        self.steps
-            .iter()
-            .map(|i| {
-                if let Instance::Memory { memory, .. } = i {
-                    memory.held()
-                } else {
-                    0
-                }
-            })
-            .sum()
+        let held = |i: &Instance| {
+            if let Kind::Memory(memory) = &i.kind {
+                memory.held()
+            } else {
+                0
+            }
+        };
+        self.steps.iter().map(held).sum()
     }
 }
 
@@ -209,11 +286,9 @@ fn run(instance: &mut Instance, batch: Batch, hands: &mut Hands<'_>) -> Result<F
     let rows = batch.len();
     let shape = batch.shape().clone();
     let before = (hands.tally.clone(), hands.book.mark());
-    let caught = catch_unwind(AssertUnwindSafe(|| match instance {
-        Instance::Each { step, .. } | Instance::Turn { step, .. } => {
-            Ok(step.run(batch, &mut hands.cx()))
-        }
-        Instance::Memory { memory, .. } => {
+    let caught = catch_unwind(AssertUnwindSafe(|| match &mut instance.kind {
+        Kind::Each(step, _) | Kind::Turn(step) => Ok(step.run(batch, &mut hands.cx())),
+        Kind::Memory(memory) => {
             let empty = Batch::new(batch.shape().clone(), crate::value::Blocks::new());
             memory
                 .absorb(batch, &mut hands.cx())
@@ -225,7 +300,7 @@ fn run(instance: &mut Instance, batch: Batch, hands: &mut Hands<'_>) -> Result<F
         Err(panic) => panic,
     };
     let message = panic_text(&*panic);
-    let Instance::Each { step, factory, .. } = instance else {
+    let Kind::Each(step, factory) = &mut instance.kind else {
         return Err(RunError::Bug { message });
     };
     *step = factory();
@@ -236,7 +311,7 @@ fn run(instance: &mut Instance, batch: Batch, hands: &mut Hands<'_>) -> Result<F
         return Err(RunError::Bug { message });
     };
     *hands.tally = before.0;
-    hands.book.back_to(before.1);
+    hands.book.back_to(&before.1);
     one_by_one(step, factory, &mut wreck, hands).map(Flow::Many)
 }
 

@@ -1,4 +1,4 @@
-//! HAPPENING: the worker loop, turn-taking, and the drivers that decide how a worker waits.
+//! HAPPENING: the worker loop, turn-taking, items set aside, and the drivers that decide how a worker waits.
 //!
 //! A [`Worker`] is a machine that never blocks: [`Worker::turn`] does some work or answers with a wait, and a
 //! driver (a thread that parks) decides what to do with it. Knows nothing of the run as a whole.
@@ -11,7 +11,9 @@
 
 mod faults;
 mod instance;
+mod segment;
 mod sequencer;
+mod shared;
 mod stage;
 mod thread;
 pub mod threads;
@@ -19,6 +21,7 @@ mod worker;
 
 pub use faults::Failure;
 pub use sequencer::{Deposit, Range, Sequencer};
-pub use stage::{Shared, Stage};
+pub use shared::{Shared, Verdict};
+pub use stage::Stage;
 pub use thread::drive;
 pub use worker::{Turn, Worker};

@@ -8,7 +8,7 @@ use super::worker::{Turn, Worker};
 pub fn drive(mut worker: Worker) {
     let agent = worker.agent().clone();
     let shared = worker.shared().clone();
-    let busy = worker.busy_meter();
+    let busy = Busy(worker.stage() as usize);
     busy.enter(&shared);
     loop {
         match worker.turn() {
@@ -36,7 +36,7 @@ pub fn drive(mut worker: Worker) {
 }
 
 /// The stage whose busy workers are counted.
-pub(super) struct Busy(pub(super) usize);
+struct Busy(usize);
 
 impl Busy {
     fn enter(&self, shared: &super::Shared) {

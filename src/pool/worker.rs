@@ -1,20 +1,24 @@
 //! The one worker loop: a machine that never blocks.
 
 use std::collections::VecDeque;
+use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use super::faults::{Failure, FaultBook};
-use super::instance::{Halt, Hands, Instance, Line};
+use super::faults::{Attempt, Failure, FaultBook};
+use super::instance::{Halt, Hands, Instance, Kind, Line};
+use super::segment::{HeadEnd, Segment, Taken};
 use super::sequencer::{Deposit, Range};
-use super::stage::{HeadEnd, Shared, Stage, Taken};
-use crate::channel::Offer;
+use super::shared::Shared;
+use super::stage::{Job, Stage};
+use crate::channel::{Conn, Offer};
 use crate::expr::Scope;
 use crate::notice::StageState;
-use crate::steps::{Memory, Outcome, RunError, Tally};
+use crate::plan::Retry;
+use crate::steps::{ItemError, Memory, Outcome, RunError, Tally};
 use crate::value::Batch;
-use crate::wait::{Agent, Wait, Who};
+use crate::wait::{Agent, Wait, What, Who};
 
 /// What a turn came to.
 #[derive(Debug)]
@@ -28,29 +32,56 @@ pub enum Turn {
     Done,
 }
 
+/// A worker's own part of a segment.
+struct Own {
+    head: Line,
+    part: Option<Box<dyn Memory>>,
+    left: bool,
+}
+
+/// Rows on their way into a connection.
+struct Offering {
+    conn: Arc<Conn>,
+    batch: Batch,
+    /// Are they counted as passed (or cut) here?
+    counted: bool,
+}
+
 /// One worker of a stage.
 pub struct Worker {
     stage: Arc<Stage>,
     shared: Arc<Shared>,
     agent: Arc<Agent>,
     scope: Scope,
-    head: Line,
-    part: Option<Box<dyn Memory>>,
-    /// Claimed and not begun (only where steps can wait).
+    segments: Vec<Own>,
+    /// The segment that this worker has something of in its hands.
+    current: usize,
+    /// Claimed and not begun (only where rows are taken one by one).
     rest: Option<Batch>,
-    /// What rows that were taken one by one became, and the ordinals that they cover.
+    /// What became of the rows that were begun, and the ordinals that they cover.
     gathered: Option<Range>,
     /// To be deposited.
     deposit: Option<Range>,
     /// The steps that must see all rows, while this worker has the turn.
     tail: Option<Line>,
-    /// On their way into the outputs: the output, the rows, and whether their outcome is counted here.
-    offers: VecDeque<(usize, Batch, bool)>,
-    /// The input has ended, everything is deposited, and this worker was the last.
-    finishing: bool,
+    offers: VecDeque<Offering>,
+    /// The input of this segment has ended, everything is deposited, and this worker was the last.
+    finishing: Option<usize>,
     tally: Tally,
     book: FaultBook,
     taken: u64,
+}
+
+macro_rules! hands {
+    ($worker:ident) => {
+        Hands {
+            shared: &$worker.shared,
+            agent: &$worker.agent,
+            scope: &$worker.scope,
+            tally: &mut $worker.tally,
+            book: &mut $worker.book,
+        }
+    };
 }
 
 impl Worker {
@@ -60,26 +91,19 @@ impl Worker {
             stage: stage.id,
             worker: index as u32,
         });
-        stage.enter(&agent);
-        let steps = stage
-            .head
-            .iter()
-            .map(|(factory, at)| Instance::Each {
-                step: factory(),
-                factory: factory.clone(),
-                at: *at,
-            })
-            .collect();
-        let part = match &stage.head_end {
-            HeadEnd::On => None,
-            HeadEnd::Part(make) => Some(make()),
+        let own = |segment: &Segment| {
+            segment.enter(&agent);
+            Own {
+                head: Line::new(segment.head.iter().map(Instance::each).collect()),
+                part: match &segment.head_end {
+                    HeadEnd::On => None,
+                    HeadEnd::Part(make) => Some(make()),
+                },
+                left: false,
+            }
         };
-        let book = FaultBook::new(
-            stage.id,
-            stage.on_error.clone(),
-            stage.shown.clone(),
-            shared.notices.clone(),
-        );
+        let segments = stage.segments.iter().map(own).collect();
+        let book = FaultBook::new(stage.faults.clone(), shared.notices.clone());
         Worker {
             scope: Scope {
                 worker: index,
@@ -88,14 +112,14 @@ impl Worker {
             stage,
             shared,
             agent,
-            head: Line::new(steps),
-            part,
+            segments,
+            current: 0,
             rest: None,
             gathered: None,
             deposit: None,
             tail: None,
             offers: VecDeque::new(),
-            finishing: false,
+            finishing: None,
             tally: Tally::default(),
             book,
             taken: 0,
@@ -110,8 +134,8 @@ impl Worker {
         &self.shared
     }
 
-    pub(super) fn busy_meter(&self) -> super::thread::Busy {
-        super::thread::Busy(self.stage.id as usize)
+    pub fn stage(&self) -> u32 {
+        self.stage.id
     }
 
     /// Works for a while.
@@ -124,9 +148,11 @@ impl Worker {
         }
         let began = Instant::now();
         let turn = self.work();
-        let meter = self.stage.meter(&self.shared);
         let nanos = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        meter.busy_nanos.fetch_add(nanos, Ordering::Relaxed);
+        self.stage
+            .meter(&self.shared)
+            .busy_nanos
+            .fetch_add(nanos, Ordering::Relaxed);
         self.report();
         match turn {
             Ok(turn) => turn,
@@ -143,10 +169,10 @@ impl Worker {
         if let Some(wait) = self.give_out()? {
             return Ok(Turn::Wait(wait));
         }
-        if self.finishing {
-            return self.finish();
+        if let Some(segment) = self.finishing {
+            return self.finish(segment);
         }
-        if !self.head.is_empty() {
+        if !self.segments[self.current].head.is_empty() {
             return self.advance();
         }
         if let Some(rest) = &mut self.rest {
@@ -161,70 +187,110 @@ impl Worker {
             self.deposit = self.gathered.take();
             return Ok(Turn::More);
         }
-        self.claim()
+        self.find_work()
     }
 
-    fn claim(&mut self) -> Result<Turn, Failure> {
-        let Worker {
-            stage,
-            shared,
-            agent,
-            scope,
-            tally,
-            book,
-            ..
-        } = self;
-        book.step = 0;
-        let dropped = book.dropped;
-        let taken = stage.take(agent, shared, |source, want| {
-            source.pull(
-                want,
-                &mut Hands {
-                    shared,
-                    agent,
-                    scope,
-                    tally,
-                    book,
+    /// An item whose time has come, or new ones: from the last segment that has some.
+    fn find_work(&mut self) -> Result<Turn, Failure> {
+        let due = match self.stage.take_up(self.shared.clock.now()) {
+            Ok(job) => return self.resume(job),
+            Err(due) => due,
+        };
+        if due.is_some() && self.stage.is_full() {
+            return Ok(Turn::Wait(Wait {
+                what: What::Due(due.unwrap_or_default()),
+                until: due,
+            }));
+        }
+        let mut waits = None;
+        for segment in (0..self.segments.len()).rev() {
+            if self.segments[segment].left {
+                continue;
+            }
+            match self.take(segment)? {
+                Taken::Rows(batch) => {
+                    for other in (0..self.segments.len()).filter(|o| *o != segment) {
+                        self.stage.segments[other].forget(&self.agent);
+                    }
+                    self.current = segment;
+                    return self.start(batch);
                 }
-                .cx(),
-            )
+                Taken::Wait(wait) => waits = Some(wait),
+                Taken::Ended => {
+                    if self.leave(segment) {
+                        return Ok(Turn::More);
+                    }
+                }
+                Taken::Stop(error) => return Err(self.failure(Some(error))),
+            }
+        }
+        match waits {
+            Some(wait) => {
+                let until = wait.until.into_iter().chain(due).min();
+                Ok(Turn::Wait(Wait { until, ..wait }))
+            }
+            None => Ok(self.leave_stage_for_good()),
+        }
+    }
+
+    fn take(&mut self, segment: usize) -> Result<Taken, Failure> {
+        let draining = self.shared.stop.is_draining();
+        self.book.step = 0;
+        self.book.attempt = None;
+        self.book.input = None;
+        let lost = self.book.dropped + self.book.dead;
+        let taken = self.stage.segments[segment].take(&self.agent, draining, |source, want| {
+            source.pull(want, &mut hands!(self).cx())
         });
         // Rows that failed in the source were taken too.
-        self.taken += self.book.dropped - dropped;
+        self.took(segment, self.book.dropped + self.book.dead - lost);
+        self.write_letters();
         if self.book.fatal.is_some() {
             return Err(self.failure(None));
         }
-        match taken {
-            Taken::Rows(batch) => {
-                if let Some((done, total)) = self.stage.progress() {
-                    let meter = self.stage.meter(&self.shared);
-                    meter.done.store(done, Ordering::Relaxed);
-                    meter.total.store(total, Ordering::Relaxed);
-                }
-                if self.stage.waits {
-                    self.rest = Some(batch);
-                } else {
-                    self.taken += batch.len() as u64;
-                    self.gathered = Some(Range {
-                        ord: batch.ord,
-                        span: batch.span,
-                        parts: Vec::new(),
-                    });
-                    self.head.enter(vec![batch]);
-                    return self.advance();
-                }
-                Ok(Turn::More)
-            }
-            Taken::Wait(wait) => Ok(Turn::Wait(wait)),
-            Taken::Ended => Ok(self.leave()),
-            Taken::Stop(error) => Err(self.failure(Some(error))),
+        Ok(taken)
+    }
+
+    /// Rows that a later segment takes were taken before.
+    fn took(&mut self, segment: usize, rows: u64) {
+        if rows > 0 && segment == 0 {
+            self.taken += rows;
+            self.stage.faults.taken.fetch_add(rows, Ordering::Relaxed);
         }
     }
 
+    fn start(&mut self, mut batch: Batch) -> Result<Turn, Failure> {
+        if self.current == 0
+            && let Some((done, total)) = self.stage.segments[0].progress()
+        {
+            let meter = self.stage.meter(&self.shared);
+            meter.done.store(done, Ordering::Relaxed);
+            meter.total.store(total, Ordering::Relaxed);
+        }
+        if self.stage.segments[self.current].single {
+            self.rest = Some(batch);
+            return Ok(Turn::More);
+        }
+        self.took(self.current, batch.len() as u64);
+        if !self.stage.dead.is_empty() {
+            batch.blocks_mut().seal();
+            batch.keep_origins();
+            self.book.wall = self.shared.clock.wall();
+            self.book.input = Some(batch.clone());
+        }
+        self.gathered = Some(Range {
+            ord: batch.ord,
+            span: batch.span,
+            parts: Vec::new(),
+        });
+        self.segments[self.current].head.enter(vec![batch]);
+        self.advance()
+    }
+
     /// A row that can wait is on its way; from now on it is not handed back.
-    fn begin(&mut self, row: Batch) {
-        self.stage.begun(row.len());
-        self.taken += row.len() as u64;
+    fn begin(&mut self, mut row: Batch) {
+        self.stage.segments[self.current].begun(row.len());
+        self.took(self.current, row.len() as u64);
         match &mut self.gathered {
             Some(range) => range.span += row.span,
             None => {
@@ -235,25 +301,54 @@ impl Worker {
                 })
             }
         }
-        self.head.enter(vec![row]);
+        self.book.attempt = Some(Attempt {
+            tries: 0,
+            step: 0,
+            began: self.shared.clock.now(),
+        });
+        if !self.stage.dead.is_empty() {
+            row.blocks_mut().seal();
+            row.keep_origins();
+            self.book.wall = self.shared.clock.wall();
+            self.book.input = Some(row.clone());
+        }
+        self.segments[self.current].head.enter(vec![row]);
+    }
+
+    /// An item that was set aside goes on.
+    fn resume(&mut self, job: Job) -> Result<Turn, Failure> {
+        self.current = job.segment;
+        self.gathered = Some(Range {
+            ord: job.ord,
+            span: job.span,
+            parts: Vec::new(),
+        });
+        self.book.attempt = Some(Attempt {
+            began: self.shared.clock.now(),
+            ..job.attempt
+        });
+        self.book.wall = self.shared.clock.wall();
+        self.book.input = job.input;
+        self.segments[self.current]
+            .head
+            .take_up(job.stack, job.done);
+        self.advance()
     }
 
     /// Takes the head a step further.
     fn advance(&mut self) -> Result<Turn, Failure> {
-        let halt = self.head.advance(&mut Hands {
-            shared: &self.shared,
-            agent: &self.agent,
-            scope: &self.scope,
-            tally: &mut self.tally,
-            book: &mut self.book,
-        });
+        let halt = self.segments[self.current].head.advance(&mut hands!(self));
+        self.write_letters();
+        if let Some((_, error)) = self.book.again.take() {
+            return self.set_aside(&error);
+        }
         self.gather()?;
         if self.book.fatal.is_some() {
             return Err(self.failure(None));
         }
         match halt {
-            Halt::Empty => {
-                if self.rest.is_none() {
+            Halt::Empty | Halt::Called => {
+                if self.rest.is_none() && self.segments[self.current].head.is_empty() {
                     self.deposit = self.gathered.take();
                 }
                 Ok(Turn::More)
@@ -263,17 +358,61 @@ impl Worker {
         }
     }
 
+    /// The item waits for its next attempt, and the worker does something else.
+    fn set_aside(&mut self, error: &ItemError) -> Result<Turn, Failure> {
+        let step = self.book.step;
+        let mut attempt = self.book.attempt.take().unwrap_or_default();
+        attempt.tries = if attempt.step == step {
+            attempt.tries + 1
+        } else {
+            1
+        };
+        attempt.step = step;
+        let wait = self
+            .book
+            .policy
+            .retry
+            .map_or(Duration::ZERO, |r| pause(&r, attempt.tries, error));
+        let due = self.shared.clock.now() + wait;
+        let (stack, mut done) = self.segments[self.current].head.lay_down();
+        // It was the last that was begun: the others' ordinals can go on without it.
+        let Some(mut range) = self.gathered.take() else {
+            unreachable!("BUG: an item without an ordinal")
+        };
+        let (ord, span) = (range.ord + range.span - 1, 1);
+        range.span -= 1;
+        if range.span > 0 {
+            self.deposit = Some(range);
+        } else {
+            // What the item itself has made already stays with it.
+            range.parts.append(&mut done);
+            done = range.parts;
+        }
+        let input = self.book.input.take();
+        self.stage.set_aside(
+            due,
+            Job {
+                segment: self.current,
+                ord,
+                span,
+                stack,
+                done,
+                attempt,
+                input,
+            },
+        );
+        Ok(Turn::More)
+    }
+
     /// The two rules: what is not begun goes back, and what is made is given out, before anybody waits.
     fn before_wait(&mut self, wait: Wait) -> Result<Turn, Failure> {
         if let Some(rest) = self.rest.take() {
-            self.stage.give_back(rest);
+            self.stage.segments[self.current].give_back(rest);
         }
-        let made = self
-            .gathered
-            .as_ref()
-            .is_some_and(|r| r.span > 1 || !r.parts.is_empty());
-        if made && let Some(range) = &mut self.gathered {
-            // All but the row that waits, which is the last.
+        if let Some(range) = &mut self.gathered
+            && range.span > 1
+        {
+            // All but the item that waits, which is the last.
             let done = Range {
                 ord: range.ord,
                 span: range.span - 1,
@@ -282,10 +421,9 @@ impl Worker {
             range.ord += range.span - 1;
             range.span = 1;
             self.deposit = Some(done);
-            if let Some(wait) = self.give_out()? {
-                return Ok(Turn::Wait(wait));
-            }
-            // Asked again: giving out may have taken a while, and the wait may be over.
+        }
+        if self.deposit.is_some() || !self.offers.is_empty() {
+            // Asked again when it is out: that may take a while, and the wait may be over.
             return Ok(Turn::More);
         }
         Ok(Turn::Wait(wait))
@@ -293,82 +431,48 @@ impl Worker {
 
     /// What left the head goes where its end says.
     fn gather(&mut self) -> Result<(), Failure> {
-        for batch in std::mem::take(&mut self.head.done) {
-            match &mut self.part {
-                Some(part) => {
-                    let mut hands = Hands {
-                        shared: &self.shared,
-                        agent: &self.agent,
-                        scope: &self.scope,
-                        tally: &mut self.tally,
-                        book: &mut self.book,
-                    };
-                    let absorbed = part.absorb(batch, &mut hands.cx());
-                    absorbed.map_err(|error| self.failure(Some(error)))?;
+        let own = &mut self.segments[self.current];
+        for batch in std::mem::take(&mut own.head.done) {
+            match (&mut own.part, &mut self.gathered) {
+                (Some(part), _) => {
+                    let absorbed = part.absorb(batch, &mut hands!(self).cx());
+                    if let Err(error) = absorbed {
+                        return Err(self.failure(Some(error)));
+                    }
                 }
-                None => match &mut self.gathered {
-                    Some(range) => range.parts.push(batch),
-                    None => unreachable!("BUG: rows left the head that were never begun"),
-                },
+                (None, Some(range)) => range.parts.push(batch),
+                (None, None) => unreachable!("BUG: rows left the head that were never begun"),
             }
         }
         Ok(())
     }
 
-    /// Deposits, works off the turn, fills the outputs; answers with a wait where that cannot go on.
+    /// Deposits, works off the turn, fills the connections; answers with a wait where that cannot go on.
     fn give_out(&mut self) -> Result<Option<Wait>, Failure> {
         loop {
-            while let Some((output, mut batch, counted)) = self.offers.pop_front() {
-                let before = batch.len();
-                let offer = self.stage.outputs[output].offer(&mut batch, &self.agent);
-                if counted {
-                    let outcome = if matches!(offer, Offer::Unread) && self.all_unread() {
-                        Outcome::Cut
-                    } else {
-                        Outcome::Passed
-                    };
-                    let n = if matches!(offer, Offer::Full(_)) {
-                        before - batch.len()
-                    } else {
-                        before
-                    };
-                    self.tally.ended[outcome as usize] += n as u64;
-                }
-                match offer {
-                    Offer::Taken => {}
-                    Offer::Full(wait) => {
-                        self.offers.push_front((output, batch, counted));
-                        return Ok(Some(wait));
-                    }
-                    Offer::Unread => {
-                        batch.clear();
-                        if self.all_unread() {
-                            self.stage.enough();
-                        }
-                    }
-                }
+            if let Some(wait) = self.offer() {
+                return Ok(Some(wait));
             }
             if let Some(mut tail) = self.tail.take() {
                 if !tail.is_empty() {
                     let halt = self.run_tail(&mut tail);
                     let done = std::mem::take(&mut tail.done);
                     if tail.has_enough() {
-                        self.stage.enough();
+                        self.stage.segments[self.current].enough();
                     }
                     self.tail = Some(tail);
-                    self.leave_stage(done);
+                    self.go_on(done);
                     match halt? {
-                        None => continue,
                         Some(wait) if self.offers.is_empty() => return Ok(Some(wait)),
-                        Some(_) => continue,
+                        Some(_) | None => continue,
                     }
                 }
-                if self.finishing {
+                if self.finishing.is_some() {
                     self.tail = Some(tail);
                     return Ok(None);
                 }
-                let Some(turn) = &self.stage.turn else {
-                    unreachable!("BUG: a turn in a stage without one")
+                let Some(turn) = &self.stage.segments[self.current].turn else {
+                    unreachable!("BUG: a turn in a segment without one")
                 };
                 if let Some((mut tail, range)) = turn.next(tail) {
                     tail.enter(range.parts);
@@ -379,106 +483,236 @@ impl Worker {
             let Some(range) = self.deposit.take() else {
                 return Ok(None);
             };
-            if self.stage.has_enough() {
-                // Nobody wants it, and what should come before it may never come.
-                let cut: usize = range.parts.into_iter().map(|mut b| b.clear()).sum();
-                self.tally.ended[Outcome::Cut as usize] += cut as u64;
-                continue;
-            }
-            match &self.stage.turn {
-                None => self.leave_stage(range.parts),
-                Some(_) if self.part.is_some() => {}
-                Some(turn) => match turn.deposit(range, &self.agent) {
-                    Deposit::Turn(mut tail, range) => {
-                        tail.enter(range.parts);
-                        self.tail = Some(tail);
-                    }
-                    Deposit::Left => {}
-                    Deposit::Full(range, wait) => {
-                        self.deposit = Some(range);
-                        return Ok(Some(wait));
-                    }
-                },
+            if let Some(wait) = self.put_down(range) {
+                return Ok(Some(wait));
             }
         }
     }
 
+    /// Deposits a range.
+    fn put_down(&mut self, range: Range) -> Option<Wait> {
+        let segment = &self.stage.segments[self.current];
+        if segment.has_enough() {
+            // Nobody wants it, and what should come before it may never come.
+            let cut: usize = range.parts.into_iter().map(|mut b| b.clear()).sum();
+            self.tally.ended[Outcome::Cut as usize] += cut as u64;
+            return None;
+        }
+        match &segment.turn {
+            None => self.go_on(range.parts),
+            Some(_) if self.segments[self.current].part.is_some() => {}
+            Some(turn) => match turn.deposit(range, &self.agent) {
+                Deposit::Turn(mut tail, range) => {
+                    tail.enter(range.parts);
+                    self.tail = Some(tail);
+                }
+                Deposit::Left => {}
+                Deposit::Full(range, wait) => {
+                    self.deposit = Some(range);
+                    return Some(wait);
+                }
+            },
+        }
+        None
+    }
+
     fn run_tail(&mut self, tail: &mut Line) -> Result<Option<Wait>, Failure> {
-        let halt = tail.advance(&mut Hands {
-            shared: &self.shared,
-            agent: &self.agent,
-            scope: &self.scope,
-            tally: &mut self.tally,
-            book: &mut self.book,
-        });
+        let halt = tail.advance(&mut hands!(self));
+        self.write_letters();
         if self.book.fatal.is_some() {
             return Err(self.failure(None));
         }
         match halt {
-            Halt::Empty => Ok(None),
+            Halt::Empty | Halt::Called => Ok(None),
             Halt::Wait(wait) => Ok(Some(wait)),
             Halt::Stop(error) => Err(self.failure(Some(error))),
         }
     }
 
-    /// Rows have come to the end of the stage.
-    fn leave_stage(&mut self, parts: Vec<Batch>) {
-        for mut batch in parts {
+    /// Rows have left a segment.
+    fn go_on(&mut self, parts: Vec<Batch>) {
+        for batch in parts {
             if batch.is_empty() {
                 continue;
             }
-            let outputs = self.stage.outputs.len();
-            match outputs {
-                0 => {
-                    let n = batch.clear();
-                    self.tally.ended[Outcome::Passed as usize] += n as u64;
+            match self.stage.segments.get(self.current + 1) {
+                Some(next) => {
+                    let conn = next.inner().clone();
+                    self.offers.push_back(Offering {
+                        conn,
+                        batch,
+                        counted: false,
+                    });
                 }
-                1 => {
-                    let batch = self.stage.fit(0, batch);
-                    self.offers.push_back((0, batch, true));
-                }
-                _ => {
-                    batch.rendered = None;
-                    batch.blocks_mut().seal();
-                    for output in 1..outputs {
-                        let copy = self.stage.fit(output, batch.clone());
-                        self.offers.push_back((output, copy, false));
-                    }
-                    let batch = self.stage.fit(0, batch);
-                    self.offers.push_back((0, batch, true));
-                }
+                None => self.leave_stage(batch),
             }
         }
     }
 
-    fn all_unread(&self) -> bool {
-        self.stage.outputs.iter().all(|c| c.is_unread())
+    /// Rows have come to the end of the stage.
+    fn leave_stage(&mut self, mut batch: Batch) {
+        batch.rendered = None;
+        let stage = self.stage.clone();
+        if let Some(branches) = &stage.branches {
+            self.route(branches, &batch);
+            batch.clear();
+            return;
+        }
+        let Some((last, others)) = stage.outputs.split_last() else {
+            let n = batch.clear();
+            self.tally.ended[Outcome::Passed as usize] += n as u64;
+            return;
+        };
+        if !others.is_empty() {
+            batch.blocks_mut().seal();
+        }
+        for way in others {
+            let batch = way.fit(batch.clone());
+            self.offers.push_back(Offering {
+                conn: way.conn.clone(),
+                batch,
+                counted: false,
+            });
+        }
+        self.offers.push_back(Offering {
+            conn: last.conn.clone(),
+            batch: last.fit(batch),
+            counted: true,
+        });
     }
 
-    /// The input has ended for this worker.
-    fn leave(&mut self) -> Turn {
-        if let Some(part) = self.part.take()
-            && let Some(turn) = &self.stage.turn
-        {
+    /// Each row goes out through the first branch that holds for it.
+    fn route(&mut self, branches: &[crate::plan::Branch], batch: &Batch) {
+        let stage = self.stage.clone();
+        let mut ways: Vec<Option<Batch>> = stage.outputs.iter().map(|_| None).collect();
+        for (i, row) in batch.rows().enumerate() {
+            let mut outlet = Ok(None);
+            for branch in branches {
+                match branch
+                    .when
+                    .as_ref()
+                    .map_or(Ok(true), |w| w.bool(row, &self.scope))
+                {
+                    Ok(false) => {}
+                    Ok(true) => {
+                        outlet = Ok(Some(branch.outlet));
+                        break;
+                    }
+                    Err(error) => {
+                        outlet = Err(error);
+                        break;
+                    }
+                }
+            }
+            match outlet {
+                Ok(Some(outlet)) => {
+                    let way = ways[outlet].get_or_insert_with(|| {
+                        Batch::new(batch.shape().clone(), batch.blocks().clone())
+                    });
+                    way.push(row.cells.iter().cloned());
+                }
+                Ok(None) => self.tally.ended[Outcome::Dropped as usize] += 1,
+                Err(error) => {
+                    self.book.policy.on_error = stage.on_error;
+                    hands!(self).cx().fail(batch.origin(i), row, error);
+                }
+            }
+        }
+        self.write_letters();
+        for (way, rows) in stage.outputs.iter().zip(ways) {
+            if let Some(mut batch) = rows {
+                batch.blocks_mut().seal();
+                self.offers.push_back(Offering {
+                    conn: way.conn.clone(),
+                    batch: way.fit(batch),
+                    counted: true,
+                });
+            }
+        }
+    }
+
+    /// Fills the connections with what is on its way there.
+    fn offer(&mut self) -> Option<Wait> {
+        while let Some(mut offering) = self.offers.pop_front() {
+            let before = offering.batch.len();
+            let offer = offering.conn.offer(&mut offering.batch, &self.agent);
+            let unread = matches!(offer, Offer::Unread);
+            if offering.counted {
+                let outcome = if unread && self.all_unread() {
+                    Outcome::Cut
+                } else {
+                    Outcome::Passed
+                };
+                let left = if unread { 0 } else { offering.batch.len() };
+                self.tally.ended[outcome as usize] += (before - left) as u64;
+            }
+            match offer {
+                Offer::Taken => {}
+                Offer::Full(wait) => {
+                    self.offers.push_front(offering);
+                    return Some(wait);
+                }
+                Offer::Unread => {
+                    offering.batch.clear();
+                    if self.all_unread() {
+                        for segment in &self.stage.segments {
+                            segment.enough();
+                        }
+                    }
+                }
+            }
+        }
+        None
+    }
+
+    /// Have all readers of all outputs ended?
+    fn all_unread(&self) -> bool {
+        !self.stage.outputs.is_empty() && self.stage.outputs.iter().all(|w| w.conn.is_unread())
+    }
+
+    /// Dead letters go on their way.
+    fn write_letters(&mut self) {
+        for letter in std::mem::take(&mut self.book.letters) {
+            let way = &self.stage.dead[letter.outlet];
+            let batch = letter.batch(&self.stage.takes, way.convert());
+            self.offers.push_back(Offering {
+                conn: way.conn.clone(),
+                batch,
+                counted: false,
+            });
+        }
+    }
+
+    /// The input of a segment has ended for this worker. Was it the last, so that there is something to do?
+    fn leave(&mut self, at: usize) -> bool {
+        let own = &mut self.segments[at];
+        own.left = true;
+        let segment = &self.stage.segments[at];
+        if let (Some(part), Some(turn)) = (own.part.take(), &segment.turn) {
             turn.with_baton(|tail| {
-                if let Some(Instance::Memory { memory, .. }) = tail.steps.first_mut() {
+                if let Some(Instance {
+                    kind: Kind::Memory(memory),
+                    ..
+                }) = tail.steps.first_mut()
+                {
                     memory.merge(part);
                 }
             });
         }
-        if self.stage.live.fetch_sub(1, Ordering::AcqRel) > 1 {
-            return Turn::Done;
+        if segment.live.fetch_sub(1, Ordering::AcqRel) > 1 {
+            return false;
         }
-        self.finishing = true;
+        self.finishing = Some(at);
+        self.current = at;
         if self.shared.stop.is_now() {
             // Others may have left by abandoning what is needed for an orderly end.
-            return Turn::More;
+            return true;
         }
         self.stage
             .meter(&self.shared)
             .set_state(StageState::Finishing);
-        if let Some(turn) = &self.stage.turn {
-            let tail = if self.stage.has_enough() {
+        if let Some(turn) = &segment.turn {
+            let tail = if segment.has_enough() {
                 let (held, tail) = turn.abandon();
                 let cut: usize = held.into_iter().map(|mut b| b.clear()).sum();
                 self.tally.ended[Outcome::Cut as usize] += cut as u64;
@@ -492,91 +726,122 @@ impl Worker {
                 .fetch_max(tail.held() as u64, Ordering::Relaxed);
             self.tail = Some(tail);
         }
-        Turn::More
+        true
     }
 
-    /// The last worker gives out what the steps have left, then closes the stage.
-    fn finish(&mut self) -> Result<Turn, Failure> {
+    /// The last worker of a segment gives out what the steps have left, then closes the way to the next.
+    fn finish(&mut self, segment: usize) -> Result<Turn, Failure> {
         if let Some(mut tail) = self.tail.take() {
-            let more = tail.finish(&mut Hands {
-                shared: &self.shared,
-                agent: &self.agent,
-                scope: &self.scope,
-                tally: &mut self.tally,
-                book: &mut self.book,
-            });
+            let more = tail.finish(&mut hands!(self));
             self.tail = Some(tail);
+            self.write_letters();
             if self.book.fatal.is_some() {
                 return Err(self.failure(None));
             }
             match more {
                 Ok(true) => return Ok(Turn::More),
-                Ok(false) => {}
+                Ok(false) if self.offers.is_empty() => {}
+                Ok(false) => return Ok(Turn::More),
                 Err(error) => return Err(self.failure(Some(error))),
             }
         }
         self.tail = None;
-        self.stage.close();
+        self.finishing = None;
+        match self.stage.segments.get(segment + 1) {
+            Some(next) => next.inner().close_writer(),
+            None => {
+                if let Some(failure) = self.stage.faults.too_many(true) {
+                    return Err(failure);
+                }
+                self.end_stage();
+            }
+        }
+        Ok(Turn::More)
+    }
+
+    fn end_stage(&mut self) {
+        if self.stage.kept_going() {
+            self.shared.keep_going();
+        }
         self.report();
         let meter = self.stage.meter(&self.shared);
-        if let Some(total) = Some(meter.total.load(Ordering::Relaxed)).filter(|t| *t > 0) {
+        let total = meter.total.load(Ordering::Relaxed);
+        if total > 0 {
             meter.done.store(total, Ordering::Relaxed);
         }
-        meter.set_state(StageState::Done);
-        Ok(Turn::Done)
+        meter.set_state(if self.stage.kept_going() {
+            StageState::Failed
+        } else {
+            StageState::Done
+        });
+        self.stage.close(&self.shared);
+    }
+
+    fn leave_stage_for_good(&mut self) -> Turn {
+        if self.shared.stop.is_now() {
+            self.abandon();
+            return Turn::Done;
+        }
+        self.stage.live.fetch_sub(1, Ordering::AcqRel);
+        Turn::Done
     }
 
     fn failure(&mut self, error: Option<RunError>) -> Failure {
+        let (stage, step) = (self.stage.id, self.book.step);
         match (self.book.fatal.take(), error) {
             (Some(failure), _) => failure,
-            (None, Some(error)) => Failure::Run {
-                stage: self.stage.id,
-                step: self.book.step,
-                error,
-            },
-            (None, None) => Failure::Run {
-                stage: self.stage.id,
-                step: self.book.step,
-                error: RunError::Bug {
+            (None, Some(error)) => Failure::Run { stage, step, error },
+            (None, None) => {
+                let error = RunError::Bug {
                     message: "a failure without a cause".into(),
-                },
-            },
+                };
+                Failure::Run { stage, step, error }
+            }
         }
     }
 
     /// The run stops now: what this worker has in its hands is unfinished.
     fn abandon(&mut self) {
-        let mut rows = self.head.abandon();
-        // What was not begun was not taken.
+        let mut rows = 0;
+        for own in &mut self.segments {
+            rows += own.head.abandon();
+        }
+        // What was not begun was not taken, unless by an earlier segment.
         if let Some(mut rest) = self.rest.take() {
-            rest.clear();
+            rows += rest.clear() * usize::from(self.current > 0);
         }
         for mut range in self.gathered.take().into_iter().chain(self.deposit.take()) {
             rows += range.parts.iter_mut().map(Batch::clear).sum::<usize>();
         }
-        rows += self
-            .offers
-            .drain(..)
-            .map(|(_, mut b, counted)| b.clear() * usize::from(counted))
-            .sum::<usize>();
+        for mut offering in self.offers.drain(..) {
+            let inner = offering.conn.id() == u32::MAX;
+            rows += offering.batch.clear() * usize::from(offering.counted || inner);
+        }
         if let Some(mut tail) = self.tail.take() {
             rows += tail.abandon();
         }
-        if let Some(turn) = &self.stage.turn {
-            let (held, tail) = turn.abandon();
-            rows += held.into_iter().map(|mut b| b.clear()).sum::<usize>();
-            rows += tail.map_or(0, |mut t| t.abandon());
+        for segment in &self.stage.segments {
+            if let Some(turn) = &segment.turn {
+                let (held, tail) = turn.abandon();
+                rows += held.into_iter().map(|mut b| b.clear()).sum::<usize>();
+                rows += tail.map_or(0, |mut t| t.abandon());
+            }
         }
-        self.tally.ended[Outcome::Unfinished as usize] += rows as u64;
-        if self.finishing || self.stage.live.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.stage.close();
+        rows += self.stage.abandon_aside();
+        if self.stage.live.fetch_sub(1, Ordering::AcqRel) == 1 {
+            for next in self.stage.segments.iter().skip(1) {
+                rows += next.abandon_inner();
+            }
+            let failed = self.shared.failure().is_some();
             let meter = self.stage.meter(&self.shared);
-            meter.set_state(if self.shared.failure().is_some() {
+            meter.set_state(if failed {
                 StageState::Failed
             } else {
                 StageState::Stopped
             });
+            self.stage.close(&self.shared);
         }
+        self.tally.ended[Outcome::Unfinished as usize] += rows as u64;
         self.report();
     }
 
@@ -584,6 +849,7 @@ impl Worker {
     fn report(&mut self) {
         let meter = self.stage.meter(&self.shared);
         self.tally.ended[Outcome::Dropped as usize] += std::mem::take(&mut self.book.dropped);
+        self.tally.ended[Outcome::Dead as usize] += std::mem::take(&mut self.book.dead);
         let tally = std::mem::take(&mut self.tally);
         for (to, n) in meter.ended.iter().zip(tally.ended) {
             if n > 0 {
@@ -599,4 +865,24 @@ impl Worker {
                 .fetch_add(std::mem::take(&mut self.taken), Ordering::Relaxed);
         }
     }
+}
+
+/// How long to wait before attempt `tries + 1`.
+fn pause(retry: &Retry, tries: u32, error: &ItemError) -> Duration {
+    if let Some(after) = error.after {
+        return after.min(retry.max_wait);
+    }
+    let grown = retry.wait.as_secs_f64()
+        * retry
+            .factor
+            .powi(i32::try_from(tries).unwrap_or(i32::MAX) - 1);
+    let capped = grown.min(retry.max_wait.as_secs_f64());
+    let jittered = capped * (1.0 + retry.jitter * (2.0 * unit() - 1.0));
+    Duration::try_from_secs_f64(jittered.max(0.0)).unwrap_or(retry.max_wait)
+}
+
+/// A random number from 0 to 1, as the standard library's hash seeds are random.
+fn unit() -> f64 {
+    let bits = std::hash::RandomState::new().build_hasher().finish();
+    (bits >> 11) as f64 / (1u64 << 53) as f64
 }

@@ -1,7 +1,9 @@
 //! What a running step sees of its surroundings, through narrow ports.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use crate::channel::Conn;
 use crate::expr::Scope;
 use crate::value::{Cell, Row};
 use crate::wait::{Agent, Clock};
@@ -94,6 +96,8 @@ pub struct ItemError {
     pub message: String,
     /// The last lines that a program wrote, where there was one.
     pub output: Option<String>,
+    /// When the other side asked to be tried again (`Retry-After`).
+    pub after: Option<Duration>,
 }
 
 impl ItemError {
@@ -103,6 +107,7 @@ impl ItemError {
             code: Cell::Null,
             message: message.into(),
             output: None,
+            after: None,
         }
     }
 
@@ -162,6 +167,8 @@ pub struct Cx<'a> {
     pub tally: &'a mut Tally,
     pub faults: &'a mut dyn Faults,
     pub output: &'a dyn Output,
+    /// Every connection, by its number: for steps that put.
+    pub conns: &'a [Arc<Conn>],
 }
 
 /// Where the program's own streams are written, so that progress bars are never torn.

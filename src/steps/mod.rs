@@ -12,6 +12,7 @@ mod assign;
 mod build;
 mod convert;
 mod cx;
+mod dead_letter;
 mod fields;
 mod filter;
 #[cfg(test)]
@@ -34,6 +35,7 @@ mod write;
 
 pub use convert::Convert;
 pub use cx::{Cx, Faults, ItemError, ItemErrorKind, Outcome, Output, RunError, Tally};
+pub use dead_letter::{DeadLetter, dead_letter_type};
 pub use notation::{built_in, names_in, read_type};
 pub use table::{Group, Opt, Reader, STEPS, StepDef, find};
 pub use template_text::TemplateText;
@@ -190,6 +192,12 @@ pub trait BatchStep: Send {
     fn finish(&mut self, cx: &mut Cx<'_>) -> Result<Option<Batch>, RunError> {
         let _ = cx;
         Ok(None)
+    }
+
+    /// The item that the last [`Flow::Wait`] was about is given up (its time is over): whatever stands in a
+    /// list of who is to be woken is taken out.
+    fn cancel(&mut self, cx: &mut Cx<'_>) {
+        let _ = cx;
     }
 
     /// The run has failed or was stopped hard: what is incomplete is left under its partial name.

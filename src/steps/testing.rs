@@ -67,6 +67,7 @@ impl Bench {
             tally: &mut self.tally,
             faults: &mut self.faults,
             output: &self.streams,
+            conns: &[],
         })
     }
 

@@ -109,6 +109,20 @@ impl Batch {
         }
     }
 
+    /// One row, standing alone.
+    pub fn of_row(row: Row<'_>) -> Batch {
+        let mut blocks = Blocks::new();
+        let cells: Vec<Cell> = row
+            .cells
+            .iter()
+            .map(|c| blocks.adopt(c, row.blocks))
+            .collect();
+        let mut batch = Batch::new(Shape::of(row.shape.ty()), blocks);
+        batch.push(cells);
+        batch.span = 1;
+        batch
+    }
+
     pub fn shape(&self) -> &Arc<Shape> {
         &self.shape
     }

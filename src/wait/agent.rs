@@ -179,6 +179,7 @@ impl Agent {
 #[derive(Debug, Default)]
 pub struct Registry {
     agents: Mutex<Vec<Arc<Agent>>>,
+    next: AtomicU32,
 }
 
 impl Registry {
@@ -195,7 +196,7 @@ impl Registry {
     fn entered(&self, who: Option<Who>) -> Arc<Agent> {
         let mut agents = self.agents.lock();
         let agent = Arc::new(Agent {
-            id: AgentId(u32::try_from(agents.len()).unwrap_or(u32::MAX)),
+            id: AgentId(self.next.fetch_add(1, Ordering::Relaxed)),
             who,
             state: AtomicU32::new(RUNNING),
             thread: Mutex::new(None),
@@ -205,6 +206,11 @@ impl Registry {
         });
         agents.push(agent.clone());
         agent
+    }
+
+    /// The agent has done its work.
+    pub fn leave(&self, agent: &Arc<Agent>) {
+        self.agents.lock().retain(|a| !Arc::ptr_eq(a, agent));
     }
 
     /// What every agent does now.

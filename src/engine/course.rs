@@ -1,0 +1,186 @@
+//! The course of a run: which stages have started and ended, what may start now, deadlines, and a virtual
+//! clock's steps. One thread owns it; workers tell it when a stage has closed.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, RecvTimeoutError};
+
+use crate::notice::StageState;
+use crate::plan::Plan;
+use crate::pool::{Shared, Stage};
+use crate::wait::{Seen, Stop, Why};
+
+/// How often the counters of connections are looked at for the faces.
+const GLANCE: Duration = Duration::from_millis(50);
+/// How often the workers are looked at where the clock moves only when all of them wait.
+const VIRTUAL_GLANCE: Duration = Duration::from_micros(200);
+
+/// Where a stage is in the course.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// Waits for the stages that it comes `after`.
+    Waiting,
+    Running,
+    /// Ended, and no item failed under `keep_going`.
+    Ended,
+    /// Ended otherwise, or never started.
+    Failed,
+}
+
+pub(super) struct Course<'a, F> {
+    plan: &'a Plan,
+    shared: &'a Shared,
+    /// For stages that start `always`, when the others were stopped: told to stop only by a further signal.
+    rest: Shared,
+    stages: &'a [Arc<Stage>],
+    places: Vec<Place>,
+    start: F,
+}
+
+impl<'a, F: FnMut(&Arc<Stage>, &Shared)> Course<'a, F> {
+    pub(super) fn new(
+        plan: &'a Plan,
+        shared: &'a Shared,
+        stages: &'a [Arc<Stage>],
+        start: F,
+    ) -> Course<'a, F> {
+        let rest = Shared {
+            stop: Stop::new(),
+            ..shared.clone()
+        };
+        rest.stop.watch(&shared.registry);
+        let places = vec![Place::Waiting; stages.len()];
+        Course {
+            plan,
+            shared,
+            rest,
+            stages,
+            places,
+            start,
+        }
+    }
+
+    /// Until every stage has ended.
+    pub(super) fn run(mut self, told: &Receiver<u32>) {
+        let began = self.shared.clock.now();
+        let mut draining_since = None;
+        let mut seen = Vec::new();
+        let glance_every = if self.shared.clock.is_real() {
+            GLANCE
+        } else {
+            VIRTUAL_GLANCE
+        };
+        loop {
+            self.start_what_can();
+            if !self.places.contains(&Place::Running) {
+                return;
+            }
+            match told.recv_timeout(glance_every) {
+                Ok(stage) => self.ended(stage as usize),
+                Err(RecvTimeoutError::Timeout) => glance(self.shared),
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+            let now = self.shared.clock.now();
+            if self
+                .plan
+                .deadline
+                .is_some_and(|d| now.saturating_sub(began) >= d)
+                && !self.shared.stop.is_draining()
+            {
+                self.shared.stop.drain(Why::Deadline);
+            }
+            if self.shared.stop.is_draining() && !self.shared.stop.is_now() {
+                let since = *draining_since.get_or_insert(now);
+                if now.saturating_sub(since) >= self.plan.drain {
+                    self.shared
+                        .stop
+                        .now(self.shared.stop.why().unwrap_or(Why::Interrupted));
+                }
+            }
+            if !self.shared.clock.is_real() {
+                seen = self.move_clock(seen);
+            }
+        }
+    }
+
+    fn ended(&mut self, stage: usize) {
+        let failed = self.stages[stage].kept_going() || self.shared.stop.is_now();
+        self.places[stage] = if failed { Place::Failed } else { Place::Ended };
+    }
+
+    /// Starts the stages whose time has come; those whose time cannot come any more close their ends.
+    fn start_what_can(&mut self) {
+        loop {
+            let mut moved = false;
+            for (i, stage) in self.stages.iter().enumerate() {
+                if self.places[i] != Place::Waiting {
+                    continue;
+                }
+                let plan = &self.plan.stages[i];
+                let over = |p: Place| matches!(p, Place::Ended | Place::Failed);
+                let all_over = plan.after.iter().all(|a| over(self.places[a.index()]));
+                let one_failed = plan
+                    .after
+                    .iter()
+                    .any(|a| self.places[a.index()] == Place::Failed);
+                if plan.always && all_over {
+                    let stopped = self.shared.stop.is_draining();
+                    self.places[i] = Place::Running;
+                    (self.start)(stage, if stopped { &self.rest } else { self.shared });
+                } else if !plan.always
+                    && (one_failed || (self.shared.stop.is_draining() && !plan.after.is_empty()))
+                {
+                    self.shared.meters.stages[i].set_state(StageState::Stopped);
+                    self.places[i] = Place::Failed;
+                    // It tells us that it has closed; it is over already.
+                    stage.close(&Shared {
+                        closed: crossbeam_channel::unbounded().0,
+                        ..self.shared.clone()
+                    });
+                } else if !plan.always && all_over {
+                    self.places[i] = Place::Running;
+                    (self.start)(stage, self.shared);
+                } else {
+                    continue;
+                }
+                moved = true;
+            }
+            if !moved {
+                return;
+            }
+        }
+    }
+
+    /// A virtual clock moves to the next time that somebody waits for, when everybody waits: seen twice
+    /// without a change in between.
+    fn move_clock(&self, before: Vec<Seen>) -> Vec<Seen> {
+        let seen = self.shared.registry.seen();
+        let still = seen.len() == before.len()
+            && seen
+                .iter()
+                .zip(&before)
+                .all(|(a, b)| a.epoch == b.epoch && a.wait.is_some() && b.wait.is_some());
+        if !still || seen.is_empty() {
+            return seen;
+        }
+        let until = seen.iter().filter_map(|s| s.wait.as_ref()?.0.until).min();
+        if let Some(until) = until {
+            self.shared.clock.advance_to(until);
+            self.shared.registry.wake_all();
+        }
+        Vec::new()
+    }
+}
+
+/// Brings the counters of the connections up to date.
+pub(super) fn glance(shared: &Shared) {
+    for (meter, conn) in shared.meters.conns.iter().zip(shared.conns.iter()) {
+        let counts = conn.counts();
+        meter.put.store(counts.put, Relaxed);
+        meter.got.store(counts.got, Relaxed);
+        meter.waiting.store(counts.waiting, Relaxed);
+        meter.bytes.store(counts.bytes, Relaxed);
+    }
+}

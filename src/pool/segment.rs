@@ -1,0 +1,321 @@
+//! A segment: the steps of a stage up to, and with, those that must see all rows in order or remember them.
+//! Most stages have one; a stage with parallel work behind such a step (`unique`, then `fetch`) has more, and its
+//! workers serve all of them, the last first.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use parking_lot::Mutex;
+
+use super::instance::{Line, Make};
+use super::sequencer::Sequencer;
+use crate::channel::{Claim, Conn};
+use crate::steps::{Memory, Pull, RunError, Source};
+use crate::value::Batch;
+use crate::wait::{Agent, Wait, What};
+
+/// How the workers' head ends.
+pub(super) enum HeadEnd {
+    /// Rows go on: to the turn, or straight on.
+    On,
+    /// Rows are absorbed into a part of the memory that the tail begins with.
+    Part(Arc<dyn Fn() -> Box<dyn Memory> + Send + Sync>),
+}
+
+pub(super) struct Segment {
+    stage: u32,
+    workers: usize,
+    /// The steps that every worker has its own of.
+    pub head: Vec<Make>,
+    pub head_end: HeadEnd,
+    /// Rows are taken one by one: a step of the head may wait, or try again.
+    pub single: bool,
+    /// The steps after the head. `None`: results leave as they are completed, and nothing must see them all.
+    pub turn: Option<Sequencer<Line>>,
+    inputs: Vec<Arc<Conn>>,
+    intake: Mutex<Intake>,
+    /// Nothing more is wanted: a step has enough, or all readers have ended.
+    enough: AtomicBool,
+    /// Workers that have not left.
+    pub live: AtomicUsize,
+    /// The most rows of one claim.
+    claim_max: usize,
+    agents: Mutex<Vec<Arc<Agent>>>,
+}
+
+/// Where rows come from, and what came back. One lock: ordinals are given in the order of the taking.
+#[derive(Default)]
+struct Intake {
+    source: Option<Box<dyn Source>>,
+    next_ord: u64,
+    /// Claimed, not begun, and given back; in the order of their ordinals.
+    returned: Vec<Batch>,
+    /// Rows that are claimed and not begun: they may still come back.
+    unbegun: usize,
+    /// Items that are set aside: they come back for sure.
+    aside: usize,
+    waiting: Vec<Arc<Agent>>,
+    ended: bool,
+    /// The input to be asked first.
+    first: usize,
+}
+
+/// What a worker gets.
+#[derive(Debug)]
+pub(super) enum Taken {
+    Rows(Batch),
+    Wait(Wait),
+    Ended,
+    Stop(RunError),
+}
+
+/// What a segment is made of.
+pub(super) struct Parts {
+    pub stage: u32,
+    pub workers: usize,
+    pub source: Option<Box<dyn Source>>,
+    pub inputs: Vec<Arc<Conn>>,
+    pub head: Vec<Make>,
+    pub head_end: HeadEnd,
+    pub single: bool,
+    pub turn: Option<Sequencer<Line>>,
+    pub claim_max: usize,
+}
+
+impl Segment {
+    pub(super) fn new(parts: Parts) -> Segment {
+        Segment {
+            stage: parts.stage,
+            workers: parts.workers,
+            head: parts.head,
+            head_end: parts.head_end,
+            single: parts.single,
+            turn: parts.turn,
+            inputs: parts.inputs,
+            intake: Mutex::new(Intake {
+                source: parts.source,
+                ..Intake::default()
+            }),
+            enough: AtomicBool::new(false),
+            live: AtomicUsize::new(parts.workers),
+            claim_max: parts.claim_max,
+            agents: Mutex::new(Vec::new()),
+        }
+    }
+
+    pub(super) fn enter(&self, agent: &Arc<Agent>) {
+        self.agents.lock().push(agent.clone());
+    }
+
+    /// Rows for a worker. `draining`: sources have ended.
+    pub(super) fn take(
+        &self,
+        agent: &Arc<Agent>,
+        draining: bool,
+        pull: impl FnOnce(&mut dyn Source, usize) -> Pull,
+    ) -> Taken {
+        let mut intake = self.intake.lock();
+        if self.has_enough() {
+            intake.ended = true;
+            return Taken::Ended;
+        }
+        let taken = if intake.returned.is_empty() {
+            self.take_new(&mut intake, agent, draining, pull)
+        } else {
+            self.forget(agent);
+            Taken::Rows(intake.returned.remove(0))
+        };
+        match taken {
+            Taken::Rows(batch) => {
+                if self.single {
+                    intake.unbegun += batch.len();
+                }
+                // The baton: whoever else waits here looks again.
+                if let Some(next) = intake.waiting.pop() {
+                    next.wake();
+                }
+                Taken::Rows(batch)
+            }
+            Taken::Ended if intake.unbegun + intake.aside > 0 => {
+                intake.enlist(agent);
+                Taken::Wait(Wait::for_(What::Others { stage: self.stage }))
+            }
+            other => {
+                intake.ended |= matches!(other, Taken::Ended);
+                if intake.ended {
+                    intake.wake_all();
+                }
+                other
+            }
+        }
+    }
+
+    fn take_new(
+        &self,
+        intake: &mut Intake,
+        agent: &Arc<Agent>,
+        draining: bool,
+        pull: impl FnOnce(&mut dyn Source, usize) -> Pull,
+    ) -> Taken {
+        let taken = match &mut intake.source {
+            Some(_) if draining || intake.ended => Taken::Ended,
+            Some(source) => match pull(&mut **source, self.claim_max) {
+                Pull::Rows(batch) => Taken::Rows(batch),
+                Pull::Wait(wait) => {
+                    intake.enlist(agent);
+                    Taken::Wait(wait)
+                }
+                Pull::End => Taken::Ended,
+                Pull::Stop(error) => Taken::Stop(error),
+            },
+            None => self.take_from_conns(intake, agent),
+        };
+        let Taken::Rows(mut batch) = taken else {
+            return taken;
+        };
+        batch.ord = intake.next_ord;
+        batch.span = batch.len() as u64;
+        intake.next_ord += batch.span;
+        Taken::Rows(batch)
+    }
+
+    fn take_from_conns(&self, intake: &mut Intake, agent: &Arc<Agent>) -> Taken {
+        let mut closed = 0;
+        let n = self.inputs.len();
+        for i in 0..n {
+            let at = (intake.first + i) % n;
+            let conn = &self.inputs[at];
+            match conn.claim(self.want(conn), agent) {
+                Claim::Batch(batch) => {
+                    intake.first = (at + 1) % n;
+                    // Wake-ups that the others may have for us now go to those who wait.
+                    for other in (0..n).filter(|o| *o != at) {
+                        self.inputs[other].forget(agent);
+                    }
+                    return Taken::Rows(batch);
+                }
+                Claim::Closed => closed += 1,
+                Claim::Empty => {}
+            }
+        }
+        if closed == n {
+            return Taken::Ended;
+        }
+        Taken::Wait(Wait::for_(What::Get(
+            self.inputs.iter().map(|c| c.id()).collect(),
+        )))
+    }
+
+    /// How many rows to claim. Where steps wait, a worker takes only its share of what is there, so that the
+    /// others have something to begin.
+    fn want(&self, conn: &Conn) -> usize {
+        if self.single {
+            (conn.waiting() / self.workers).clamp(1, self.claim_max.min(16))
+        } else {
+            self.claim_max
+        }
+    }
+
+    pub(super) fn inputs(&self) -> &[Arc<Conn>] {
+        &self.inputs
+    }
+
+    /// The agent has found something elsewhere: a wake-up that it may have had from here goes to another.
+    pub(super) fn forget(&self, agent: &Arc<Agent>) {
+        for conn in &self.inputs {
+            conn.forget(agent);
+        }
+    }
+
+    /// A row of a claim has been begun: it will not come back.
+    pub(super) fn begun(&self, rows: usize) {
+        let mut intake = self.intake.lock();
+        intake.unbegun -= rows;
+        intake.wake_if_over();
+    }
+
+    /// An item is set aside, or (`false`) is taken up again.
+    pub(super) fn aside(&self, yes: bool) {
+        let mut intake = self.intake.lock();
+        if yes {
+            intake.aside += 1;
+        } else {
+            intake.aside -= 1;
+            intake.wake_if_over();
+        }
+    }
+
+    /// Rows that were not begun, for whoever is free.
+    pub(super) fn give_back(&self, batch: Batch) {
+        if batch.is_empty() {
+            return;
+        }
+        let mut intake = self.intake.lock();
+        intake.unbegun -= batch.len();
+        let at = intake.returned.partition_point(|b| b.ord < batch.ord);
+        intake.returned.insert(at, batch);
+        intake.wake_all();
+        drop(intake);
+        // Workers that wait for input do not wait in the intake.
+        self.wake_workers();
+    }
+
+    pub(super) fn wake_workers(&self) {
+        for agent in self.agents.lock().iter() {
+            agent.wake();
+        }
+    }
+
+    pub(super) fn has_enough(&self) -> bool {
+        self.enough.load(Ordering::Acquire)
+    }
+
+    /// Nothing more is wanted: the segment ends with what it has.
+    pub(super) fn enough(&self) {
+        if !self.enough.swap(true, Ordering::AcqRel) {
+            self.wake_workers();
+        }
+    }
+
+    /// The run stops: rows that wait between this segment and the one before.
+    pub(super) fn abandon_inner(&self) -> usize {
+        self.inputs.iter().map(|c| c.waiting()).sum()
+    }
+
+    /// The source's progress.
+    pub(super) fn progress(&self) -> Option<(u64, u64)> {
+        self.intake
+            .lock()
+            .source
+            .as_ref()
+            .and_then(|s| s.progress())
+    }
+
+    /// The segment has ended: its inputs are not read any more.
+    pub(super) fn close(&self) {
+        self.intake.lock().source = None;
+        for conn in &self.inputs {
+            conn.close_reader();
+        }
+    }
+}
+
+impl Intake {
+    fn enlist(&mut self, agent: &Arc<Agent>) {
+        if !self.waiting.iter().any(|a| Arc::ptr_eq(a, agent)) {
+            self.waiting.push(agent.clone());
+        }
+    }
+
+    fn wake_all(&mut self) {
+        for agent in self.waiting.drain(..) {
+            agent.wake();
+        }
+    }
+
+    fn wake_if_over(&mut self) {
+        if self.unbegun + self.aside == 0 {
+            self.wake_all();
+        }
+    }
+}
