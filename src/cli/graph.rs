@@ -1,12 +1,11 @@
 //! `graph`: draws a pipeline without running it.
 
-use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use super::{input, print, screen};
 use crate::notice::{Exit, Level};
 use crate::report::paint::{Color, Paint};
-use crate::report::{graph, output};
+use crate::report::{graph, output, terminal};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -50,15 +49,15 @@ fn draw(args: &Args, color: Color) -> Result<Exit, Exit> {
         return Err(Exit::Invalid);
     }
     let plan = input::plan(&args.file, &args.settings, false, &screen)?;
-    let terminal = args.output.is_none() && std::io::stdout().is_terminal();
+    let on_screen = args.output.is_none() && output::stdout_is_terminal();
     let text = match args.format {
         Format::Dot => graph::dot(&plan),
         Format::Text | Format::Mermaid | Format::Svg => {
-            let columns = if terminal { output::size().0 } else { PAGE };
+            let columns = if on_screen { terminal::size().0 } else { PAGE };
             let on = if args.output.is_some() {
                 color == Color::Always
             } else {
-                color.on(terminal)
+                color.on(on_screen)
             };
             graph::text(&plan, columns, Paint { on })
         }

@@ -8,7 +8,8 @@ use crate::diagnostic::{Diagnostics, Source, nearest};
 use crate::notice::{Exit, Level};
 use crate::plan::Plan;
 use crate::report::diagnostics::Report;
-use crate::report::output::{self, Screen};
+use crate::report::output::Screen;
+use crate::report::terminal;
 use crate::spec::{self, Given};
 
 /// What every command that reads a pipeline takes.
@@ -171,7 +172,7 @@ pub(super) fn plan(
 
 /// Shows the diagnostics of a file.
 pub(super) fn show(report: &Report<'_>, screen: &Screen) {
-    let text = report.text(screen.paint.on, output::size().0.min(160));
+    let text = report.text(screen.paint.on, terminal::size().0.min(160));
     if !text.is_empty() {
         screen.raw(text.trim_end_matches('\n'));
         screen.raw("");

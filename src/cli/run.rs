@@ -1,6 +1,5 @@
 //! `run`: runs a pipeline, and shows it while it runs.
 
-use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +17,7 @@ use crate::pool::threads;
 use crate::report::output::{self, Screen, Voice};
 use crate::report::paint::Color;
 use crate::report::progress::{Face, Progress, Volume};
+use crate::report::terminal;
 use crate::wait::{Clock, Registry, Stop, Why};
 
 #[derive(Debug, clap::Args)]
@@ -51,12 +51,11 @@ enum How {
 
 impl Args {
     fn face(&self) -> Face {
-        let terminal =
-            std::io::stderr().is_terminal() && std::env::var_os("TERM").is_none_or(|t| t != "dumb");
+        let can_move = output::stderr_is_terminal();
         match self.progress {
             How::Json => Face::Json,
             _ if self.quiet => Face::None,
-            How::Bars | How::Auto if terminal => Face::Bars,
+            How::Bars | How::Auto if can_move => Face::Bars,
             // Bars need a terminal.
             How::Auto | How::Bars | How::Plain => Face::Plain,
             How::None => Face::None,
@@ -131,7 +130,7 @@ fn start(
         screen.clone(),
         face,
         args.volume(),
-        output::size,
+        terminal::size,
     );
     let (show, shown) = bounded(1);
     signals.listen(answer(stop.clone(), notices, show))?;

@@ -1,13 +1,9 @@
 //! `schema`: prints the JSON Schema of pipeline files.
 
-use super::screen;
-use crate::notice::{Exit, Level};
+use super::{print, screen};
+use crate::notice::Exit;
 use crate::report::paint::Color;
 
 pub(super) fn run(color: Color) -> Exit {
-    let Ok(screen) = screen(color) else {
-        return Exit::Io;
-    };
-    screen.say(Level::Error, "`schema` is not built yet");
-    Exit::Invalid
+    screen(color).map_or_else(|exit| exit, |screen| print(&screen, &crate::schema::text()))
 }

@@ -31,6 +31,17 @@ pub enum Failure {
     },
 }
 
+impl Failure {
+    /// The number of the stage that failed.
+    pub fn stage(&self) -> u32 {
+        match self {
+            Failure::Item { stage, .. }
+            | Failure::TooMany { stage, .. }
+            | Failure::Run { stage, .. } => *stage,
+        }
+    }
+}
+
 /// Item errors of a step that are shown before they are only counted.
 const SHOWN: u32 = 5;
 /// Characters of an item in a message.

@@ -832,7 +832,8 @@ impl Worker {
             for next in self.stage.segments.iter().skip(1) {
                 rows += next.abandon_inner();
             }
-            let failed = self.shared.failure().is_some();
+            let failure = self.shared.failure();
+            let failed = failure.is_some_and(|f| f.stage() == self.stage.id);
             let meter = self.stage.meter(&self.shared);
             meter.set_state(if failed {
                 StageState::Failed

@@ -181,13 +181,10 @@ fn state(stage: &StageLook, columns: usize, paint: Paint) -> String {
             if bar < 4 {
                 return left(beside.trim_start(), columns);
             }
-            let full = (part * bar as f64) as usize;
-            let rest = "━".repeat(bar - full);
-            format!(
-                "{}{}{beside}",
-                paint.busy(&"━".repeat(full)),
-                paint.quiet(&rest)
-            )
+            let halves = (part * 2.0 * bar as f64) as usize;
+            let full = "━".repeat(halves / 2) + if halves % 2 == 1 { "╸" } else { "" };
+            let rest = "─".repeat(bar - width(&full));
+            format!("{}{}{beside}", paint.busy(&full), paint.quiet(&rest))
         }
         (doing, _) => {
             let text = left(doing.text(), columns);
@@ -316,7 +313,7 @@ mod tests {
     fn a_picture_of_80_columns() {
         let expected = [
             "   stage                           items      rate  busy  input",
-            " ⠋ read   ━━━━━━━━━━  52%  0:07   1.24 M   402 k/s   1/1",
+            " ⠋ read   ━━━━━─────  52%  0:07   1.24 M   402 k/s   1/1",
             " ⠋ parse  running                 1.24 M   402 k/s   2/4  ███▌░░",
             " ◦ count  needs input             1.24 M   402 k/s   0/4  ░░░░░░  3 errors",
             " · write  not started             1.24 M",

@@ -21,4 +21,5 @@ pub mod paint;
 pub mod plain;
 pub mod progress;
 pub mod summary;
+pub mod terminal;
 pub mod usage;

@@ -13,6 +13,7 @@ use serde_json::json;
 
 use super::cells::tame;
 use super::paint::{Color, Paint};
+use super::terminal::Canvas;
 use crate::notice::Level;
 use crate::steps::Output;
 
@@ -60,6 +61,16 @@ impl Debug for Screen {
     }
 }
 
+/// Is standard output a terminal?
+pub fn stdout_is_terminal() -> bool {
+    io::stdout().is_terminal()
+}
+
+/// Is standard error a terminal that can move its cursor?
+pub fn stderr_is_terminal() -> bool {
+    io::stderr().is_terminal() && std::env::var_os("TERM").is_none_or(|t| t != "dumb")
+}
+
 impl Screen {
     /// The program's own streams; with a picture only where standard error is a terminal.
     ///
@@ -67,9 +78,9 @@ impl Screen {
     /// No more file descriptors.
     pub fn real(picture: bool, voice: Voice, color: Color) -> io::Result<Screen> {
         let (out, err) = (io::stdout(), io::stderr());
-        let shared = out.is_terminal();
-        let picture =
-            (picture && err.is_terminal()).then(|| ProgressDrawTarget::stderr_with_hz(PICTURES));
+        let shared = stdout_is_terminal();
+        let picture = (picture && stderr_is_terminal())
+            .then(|| ProgressDrawTarget::term_like_with_hz(Box::new(Canvas::stderr()), PICTURES));
         // Past the buffers of `std`: what a step writes it writes whole, and it is to be seen at once.
         let own = |fd: BorrowedFd<'_>| fd.try_clone_to_owned().map(File::from);
         let paint = Paint {
@@ -203,12 +214,6 @@ impl Out {
             self.failed = Some(e.kind());
         }
     }
-}
-
-/// Columns and rows of the terminal on standard error; 80 by 24 where there is none.
-pub fn size() -> (usize, usize) {
-    let (rows, columns) = console::Term::stderr().size();
-    (columns.into(), rows.into())
 }
 
 /// Writes all, also to a stream that somebody made non-blocking.

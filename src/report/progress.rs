@@ -246,12 +246,13 @@ impl<'a> Progress<'a> {
             self.screen
                 .raw(&summary::lines(&look, ended, &usage, self.screen.paint, columns).join("\n"));
         }
-        if let Some(why) = &ended.why {
-            match ended.exit {
-                Exit::Done => {}
-                Exit::Interrupted | Exit::Terminated => self.screen.say(Level::Warning, why),
-                _ => self.screen.say(Level::Error, why),
-            }
+        // That somebody stopped it, who did knows, and the summary says.
+        let stopped = matches!(
+            ended.exit,
+            Exit::Done | Exit::Interrupted | Exit::Terminated
+        );
+        if let Some(why) = ended.why.as_ref().filter(|_| !stopped) {
+            self.screen.say(Level::Error, why);
         }
     }
 }

@@ -19,7 +19,11 @@ pub fn lines(
     paint: Paint,
     columns: usize,
 ) -> Vec<String> {
-    let mut lines = vec![headline(look, ended, usage, paint), String::new()];
+    let mut lines = vec![headline(look, ended, usage, paint)];
+    if look.stages.iter().all(|s| s.taken == 0) {
+        return lines;
+    }
+    lines.push(String::new());
     let mut rows = table(look, ended.took, exact, paint);
     if rows.iter().any(|row| width(row.trim_end()) > columns) {
         rows = table(look, ended.took, short, paint);
@@ -50,7 +54,9 @@ pub fn lines(
 fn headline(look: &Look, ended: &Ended, usage: &Usage, paint: Paint) -> String {
     let word = match ended.exit {
         Exit::Done => paint.good("✓ done"),
-        Exit::Interrupted | Exit::Terminated | Exit::BrokenPipe => paint.careful("■ stopped"),
+        Exit::Interrupted => paint.careful("■ interrupted"),
+        Exit::Terminated => paint.careful("■ terminated"),
+        Exit::BrokenPipe => paint.careful("■ stopped"),
         _ => paint.bad("✗ failed"),
     };
     let after = if ended.exit == Exit::Done {
@@ -271,7 +277,7 @@ mod tests {
         meters.stages[1].ended[6].store(3, Relaxed);
         meters.stages[1].set_state(StageState::Stopped);
         let page = said(&meters, Exit::Interrupted);
-        assert!(page.starts_with("■ stopped after 4.00 s"), "{page}");
+        assert!(page.starts_with("■ interrupted after 4.00 s"), "{page}");
         assert!(
             page.contains("unfinished") && page.contains("■ count"),
             "{page}"
