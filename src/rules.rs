@@ -21,146 +21,322 @@ pub static RULES: &[Rule] = &[
     Rule {
         code: "E0101",
         title: "the file is not valid YAML",
-        explain: "",
+        explain: r#"The file could not be read as YAML, so nothing of it is known. The place is where the reader gave up; the cause often
+stands in the line before: an indentation that does not fit, a missing `:`, a quote or bracket that is not closed.
+
+    stages
+      read:            # wrong: `stages` wants a `:`
+
+A file is one document, indented with blanks, in UTF-8. A text that contains `: `, ` #` or begins with one of
+`[]{}*&!|>%@'"` and a backquote wants quotes."#,
     },
     Rule {
         code: "E0102",
         title: "a key stands twice in one mapping",
-        explain: "",
+        explain: "Two equal keys in one mapping would mean that one of them is silently ignored. Which one was meant?
+
+    read:
+      threads: 2
+      threads: 4         # wrong
+
+Keep one of them. What several stages have in common can stand once, under a key that begins with `x-`, and be merged
+with `<<: *name`; a mapping's own keys win over merged ones.",
     },
     Rule {
         code: "E0103",
         title: "an unknown key",
-        explain: "",
+        explain: "A key that nobody knows would have no effect, so it is refused. Mostly it is a slip of the finger, or the word that
+another tool uses: stages are `stages:`, not `jobs:`; a stage reads `from:`, not `inputs:`; its steps stand under `do:`.
+
+    read:
+      form: log          # wrong: from
+
+Keys at the top of the file that begin with `x-` are ignored; they are a place for anchors and for other programs.",
     },
     Rule {
         code: "E0104",
         title: "part of the language, but not built yet",
-        explain: "",
+        explain: "The word belongs to the language, but this version cannot do it. It is refused instead of ignored, so that a file
+never means less than it says.
+
+Leave it out, or take a newer version. `millstream schema` prints what this one knows.",
     },
     Rule {
         code: "E0105",
         title: "a value of the wrong form",
-        explain: "",
+        explain: "The key is right, but its value is not of the form that it takes: a list instead of one text, a text instead of a
+number, a duration without its unit.
+
+    threads: four        # wrong: a whole number, or `auto`
+    timeout: 10          # wrong: 10s
+    ordered: yes         # wrong: in YAML 1.2 only true and false are bools
+
+The message says what may stand there.",
     },
     Rule {
         code: "E0106",
         title: "a required key is missing",
-        explain: "",
+        explain: "Something that the file cannot do without is not there: `stages` at the top, `do` in a stage, the step key of a step,
+an option of a step.
+
+    stages:
+      read: {threads: 2}   # wrong: it has no `do`
+
+Add it.",
     },
     Rule {
         code: "E0107",
         title: "the file is too large, too deep, or expands too far",
-        explain: "",
+        explain: "A pipeline file may have 1 MiB, 64 levels of nesting, 10,000 aliases, and 100,000 values after all aliases are
+expanded. No pipeline written by hand comes near; a file that would fill the memory by naming its own parts over and
+over is refused before that happens.
+
+Keep data in files of their own and read them with a `read` step.",
     },
     Rule {
         code: "E0108",
         title: "YAML read an expression or a template as something else",
-        explain: "",
+        explain: r#"YAML gives some characters a meaning of its own before we see the text: `{path}` is a mapping with the key `path`,
+`!done` a tag, `a ? b : c` a mapping with the key `a ? b`, and within `{}` and `[]` a comma ends a value.
+
+    exec: [cp, {path}, out]           # wrong
+    exec: [cp, "{path}", out]
+    filter: !done                     # wrong
+    filter: "!done"
+    map: {both: join(x, y)}           # wrong
+    map: {both: "join(x, y)"}
+
+Put the expression or template into quotes, of either kind. Between single quotes a backslash is only a backslash."#,
+    },
+    Rule {
+        code: "W0101",
+        title: "a number that looks octal",
+        explain: r#"In YAML 1.1 and in C a number that begins with 0 is octal; in YAML 1.2 it is decimal: 0644 is 644.
+
+    mode: 0644           # the number 644
+    mode: 0o644          # the number 420
+    mode: "0644"         # the text
+
+Write what you mean."#,
     },
     Rule {
         code: "E0201",
         title: "an unknown name",
-        explain: "",
+        explain: "A name stands where a stage, a pipe, a queue, a type, a guard or a parameter is wanted, but nothing in the file has it.
+
+    count:
+      from: raed         # wrong: did you mean `read`?
+
+Correct the name, or declare what it names. Names are case-sensitive.",
     },
     Rule {
         code: "E0202",
         title: "a name that is taken",
-        explain: "",
+        explain: "Stages, pipes and queues share one set of names, because `from` and `to` may name any of them; so do the guards; so do
+values and arrays. Fields of one record differ, too.
+
+    pipes: {read: string}
+    stages:
+      read: ...          # wrong: is `from: read` the pipe or the stage?
+
+Rename one of them.",
     },
     Rule {
         code: "E0203",
         title: "an unknown step",
-        explain: "",
+        explain: "The key of a step is its name, and there is no step of this name.
+
+    do:
+      - fliter: status >= 500     # wrong: filter
+
+`millstream steps` lists all steps, `millstream steps NAME` shows one.",
     },
     Rule {
         code: "E0204",
         title: "a parameter without a value",
-        explain: "",
+        explain: "A parameter without a default must be given to `run` and `test`; an environment variable that is put in with
+`${env.NAME}` must be set. (`validate` and `graph` take them as any value of their type.)
+
+    params:
+      log: {type: path}
+
+    millstream run count.yaml --set log=access.log
+    MILLSTREAM_PARAM_LOG=access.log millstream run count.yaml
+
+Give it a value, or write a default into the file: `default:` of the parameter, `${env.NAME:-text}`.",
     },
     Rule {
         code: "W0201",
         title: "a default that is the name of a type",
-        explain: "",
+        explain: r#"The short form of a parameter is its default, so `workers: int` is a parameter whose default is the text "int".
+
+    params:
+      workers: int             # the text "int"
+      workers: {type: int}     # a whole number, to be given
+
+Write the long form if the type was meant; put the text into the long form's `default` together with `type: string` if
+it was not."#,
     },
     Rule {
         code: "E0301",
         title: "an expression that cannot be read",
-        explain: "",
+        explain: "Expressions are CEL. This one breaks its grammar: a parenthesis or a quote that is not closed, `=` instead of `==`,
+`and` instead of `&&`, a `${}`.
+
+    filter: status = 500          # wrong: status == 500
+    filter: a and not b           # wrong: a && !b
+    filter: status >= ${limit}    # wrong: status >= params.limit
+
+In an expression a parameter is `params.name`; `${}` would paste its text into the program.",
     },
     Rule {
         code: "E0302",
         title: "an unknown field",
-        explain: "",
+        explain: r#"The type of the item is known at this step, and it has no field of this name. It may be a slip of the finger, or a
+field that an earlier `map` or `keep` has left out.
+
+    - map: {path: path}
+    - filter: status >= 500       # wrong: `status` is gone
+
+Correct the name, or keep the field. A record that may have more fields than are declared has `"*": any` in its type."#,
     },
     Rule {
         code: "E0303",
         title: "an expression of the wrong type",
-        explain: "",
+        explain: r#"Every expression is checked against the type of the item before anything runs. This one combines values that do not go
+together, or gives a type that the step cannot use.
+
+    filter: size                  # wrong: a condition is a bool: size > 0
+    map: price * 2                # wrong where price is a double: price * 2.0
+    map: '"n " + n'               # wrong where n is an int: "n " + string(n)
+
+CEL never converts by itself; int(), double(), string() and timestamp() do."#,
     },
     Rule {
         code: "E0304",
         title: "an item of the wrong type",
-        explain: "",
+        explain: "What flows here is not of the type that is wanted: a step works on records and gets texts, or a connection is declared
+to carry another type than its writer gives.
+
+    - read: access.log            # texts
+    - keep: [path]                # wrong: a text has no fields; first `parse: combined`
+
+Add the step that makes the type, or correct the declaration. `as:` on a step converts texts.",
     },
     Rule {
         code: "E0305",
         title: "an unknown function",
-        explain: "",
+        explain: "There is no function of this name, or none that takes these arguments. Functions are those of CEL with its strings and
+math extensions, and a few of our own (host, urljoin, stem, hash, json ...).
+
+    map: len(item)                # wrong: item.size(), or size(item)
+    map: item.lower()             # wrong: item.lowerAscii()
+
+The reference lists them all.",
     },
     Rule {
         code: "E0306",
         title: "a type that contains itself",
-        explain: "",
+        explain: "A type is expanded where it is named, so one that contains itself would never end.
+
+    types:
+      Node: {value: int, next: Node}     # wrong
+
+Write `any` where it repeats; what is in there is then looked at when it runs.",
     },
     Rule {
         code: "E0401",
         title: "a pipe with two ends on one side",
-        explain: "",
+        explain: "A pipe connects exactly one writing and one reading stage. With two readers, who gets an item would be chance; with two
+writers, its order would be.
+
+    pipes: {hits: Hit}
+    ... two stages with `from: hits`     # wrong
+
+Declare it under `queues`: a queue has any number of writers and readers, and its readers share the items. If every
+reader should see every item, let them name the stage in `from` instead.",
     },
     Rule {
         code: "E0402",
         title: "a connection that is written and never read",
-        explain: "",
+        explain: "A connection holds a bounded number of items. Without a reader it fills up, and its writers wait for ever.
+
+    to: [urls]           # and no stage has `from: urls`
+
+Let a stage read it, or take it out.",
     },
     Rule {
         code: "E0403",
         title: "a connection that is read and never written",
-        explain: "",
+        explain: "Nothing would ever come out of it.
+
+    from: urls           # and no stage has `to: urls`
+
+Let a stage write it, or correct the name.",
     },
     Rule {
         code: "E0404",
         title: "a stage without a source",
-        explain: "",
+        explain: "A stage takes its items from others (`from`), or it begins with a source: a step that makes items by itself.
+
+    count:
+      do:
+        - filter: status >= 500      # wrong: of what?
+
+Say where the items come from, or begin with `read`, `files`, `range` or `items`.",
     },
     Rule {
         code: "E0405",
         title: "a loop without a feedback queue",
-        explain: "",
+        explain: "A stage would read, directly or through others, what it writes. With bounded connections such a loop stops as soon as
+it is full, and nobody could say when it is finished.
+
+    a: {from: b, ...}
+    b: {from: a, ...}    # wrong
+
+A loop (a crawler that finds new pages) passes through a queue with `feedback: true`: it spills instead of blocking, and
+the run ends when nothing in the loop is unfinished.",
     },
     Rule {
         code: "E0406",
         title: "two stages write the same file",
-        explain: "",
+        explain: "Two writers of one file would overwrite each other, or mix their lines.
+
+    a: {do: [..., write: out.json]}
+    b: {do: [..., write: out.json]}      # wrong
+
+Let both write to one stage that has the `write` step, or give them files of their own.",
     },
     Rule {
         code: "E0407",
         title: "a step in a place where it cannot stand",
-        explain: "",
+        explain: "A source makes items and stands first, in a stage without `from`; steps with a memory see all items of their stage and
+may not stand where only some of them come by.
+
+Move the step, or split the stage in two.",
     },
     Rule {
         code: "E0408",
         title: "a connection that one stage names twice",
-        explain: "",
+        explain: "A stage holds each end of a connection once; named twice it would get, or give, every item twice.
+
+    from: [read, read]   # wrong
+
+Take one of them out.",
     },
     Rule {
         code: "W0401",
         title: "an output that nobody reads",
-        explain: "",
+        explain: "The stage's items go nowhere: no stage names it in `from`, it has no `to`, and its last step is no sink. Its work is lost
+when it has been done.
+
+End the stage with a `write` or `print`, let another stage read it, or take it out.",
     },
     Rule {
         code: "W0402",
         title: "something that is declared and not used",
-        explain: "",
+        explain: "A pipe, queue or type that nothing names has no effect. It may be left over, or what should name it is mistyped.
+
+Use it, or take it out.",
     },
 ];

@@ -73,11 +73,17 @@ pub(super) fn infer(
             .map(|c| flow.conns[*c].clone())
             .reduce(|a, b| a.join(&b));
         let has_from = !room.file.stages[number].from.is_empty();
+        // A stage that lacks its source was told so; its steps need not say it again.
+        let first = stages.list[number]
+            .steps
+            .first()
+            .and_then(|s| s.known.as_ref());
+        let wants_item = has_from || first.is_some_and(|(_, step)| !step.is_source());
         flow.stages[number] = through(
             room,
             stages,
             number,
-            takes.or(has_from.then_some(Type::Any)),
+            takes.or(wants_item.then_some(Type::Any)),
             out,
         );
     }
