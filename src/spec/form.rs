@@ -600,6 +600,10 @@ impl Form<'_> {
                 .push(d.help("a step says what it does: `filter: ...`, `write: ...`, `do: [...]`"));
             return None;
         };
+        if key.text == "do" && !keys::BLOCKS_BUILT {
+            self.diagnostics.push(forms::not_built(key.at, "do"));
+            return None;
+        }
         let steps = if key.text == "do" {
             self.steps(options)
         } else {

@@ -81,467 +81,162 @@ const fn later_word(name: &'static str) -> Word {
     Word { name, built: false }
 }
 
+#[rustfmt::skip]
 pub static FILE: &[KeyDef] = &[
-    key(
-        "name",
-        Form::Text,
-        "What the pipeline is called; the file's name by default.",
-    ),
+    key("name", Form::Text, "What the pipeline is called; the file's name by default."),
     key("description", Form::Text, "What it is for."),
-    key(
-        "params",
-        Form::Named(&Form::Either(&[
-            Form::Text,
-            Form::Number,
-            Form::Bool,
-            Form::Keys(PARAM),
-        ])),
-        "What can be set from outside: a default, or a mapping with `type`, `default`, `help`, `secret`.",
-    ),
-    later("types", Form::Named(&Form::Type), "Names for types."),
-    key(
-        "pipes",
-        Form::Named(&Form::Either(&[Form::Type, Form::Keys(PIPE)])),
-        "First-in-first-out connections between exactly one writing and one reading stage.",
-    ),
-    key(
-        "queues",
-        Form::Named(&Form::Either(&[Form::Type, Form::Keys(QUEUE)])),
-        "Connections for many writers and many readers; the readers share the items.",
-    ),
-    later(
-        "locks",
-        Form::Named(&Form::Any),
-        "Locks, reentrant locks and read-write locks.",
-    ),
-    later(
-        "semaphores",
-        Form::Named(&Form::Any),
-        "A number of permits each.",
-    ),
-    later(
-        "conditions",
-        Form::Named(&Form::Any),
-        "Locks to wait under until something holds.",
-    ),
-    later(
-        "events",
-        Form::Named(&Form::Any),
-        "Lights that are red until somebody sets them.",
-    ),
-    later(
-        "barriers",
-        Form::Named(&Form::Any),
-        "Places where so many workers meet.",
-    ),
-    later(
-        "limits",
-        Form::Named(&Form::Any),
-        "How many at once, how often, how far apart; also for each key.",
-    ),
-    later(
-        "values",
-        Form::Named(&Form::Any),
-        "Values that all workers share.",
-    ),
-    later(
-        "arrays",
-        Form::Named(&Form::Any),
-        "Arrays that all workers share.",
-    ),
-    key(
-        "stages",
-        Form::Named(&Form::Keys(STAGE)),
-        "The stages: lists of steps, each run by one executor.",
-    ),
-    later(
-        "tests",
-        Form::ListOf(&Form::Any),
-        "What a stage makes of given items.",
-    ),
-    later(
-        "stop",
-        Form::Keys(STOP),
-        "What happens when the run is stopped.",
-    ),
-    later(
-        "deadline",
-        Form::Duration,
-        "How long the whole run may take.",
-    ),
+    key("params", Form::Named(&Form::Either(&[Form::Text, Form::Number, Form::Bool, Form::Keys(PARAM)])), "What can be set from outside: a default, or a mapping with `type`, `default`, `help`, `secret`."),
+    key("types", Form::Named(&Form::Type), "Names for types."),
+    key("pipes", Form::Named(&Form::Either(&[Form::Type, Form::Keys(PIPE)])), "First-in-first-out connections between exactly one writing and one reading stage."),
+    key("queues", Form::Named(&Form::Either(&[Form::Type, Form::Keys(QUEUE)])), "Connections for many writers and many readers; the readers share the items."),
+    later("locks", Form::Named(&Form::Any), "Locks, reentrant locks and read-write locks."),
+    later("semaphores", Form::Named(&Form::Any), "A number of permits each."),
+    later("conditions", Form::Named(&Form::Any), "Locks to wait under until something holds."),
+    later("events", Form::Named(&Form::Any), "Lights that are red until somebody sets them."),
+    later("barriers", Form::Named(&Form::Any), "Places where so many workers meet."),
+    later("limits", Form::Named(&Form::Any), "How many at once, how often, how far apart; also for each key."),
+    later("values", Form::Named(&Form::Any), "Values that all workers share."),
+    later("arrays", Form::Named(&Form::Any), "Arrays that all workers share."),
+    key("stages", Form::Named(&Form::Keys(STAGE)), "The stages: lists of steps, each run by one executor."),
+    later("tests", Form::ListOf(&Form::Any), "What a stage makes of given items."),
+    later("stop", Form::Keys(STOP), "What happens when the run is stopped."),
+    later("deadline", Form::Duration, "How long the whole run may take."),
 ];
 
-pub static STOP: &[KeyDef] = &[key(
-    "drain",
-    Form::Duration,
-    "How long what has begun may take to finish after the first signal.",
-)];
+#[rustfmt::skip]
+pub static STOP: &[KeyDef] = &[
+    key("drain", Form::Duration, "How long what has begun may take to finish after the first signal."),
+];
 
+#[rustfmt::skip]
 pub static PARAM: &[KeyDef] = &[
-    key(
-        "type",
-        Form::Words(PARAM_TYPES),
-        "The type of its value; by default that of the default.",
-    ),
-    key(
-        "default",
-        Form::Any,
-        "Its value where none is given; without one it must be given.",
-    ),
+    key("type", Form::Words(PARAM_TYPES), "The type of its value; by default that of the default."),
+    key("default", Form::Any, "Its value where none is given; without one it must be given."),
     key("help", Form::Text, "What it is for."),
-    key(
-        "secret",
-        Form::Bool,
-        "Shown as `***` wherever we show something.",
-    ),
+    key("secret", Form::Bool, "Shown as `***` wherever we show something."),
 ];
 
-pub static PARAM_TYPES: &[Word] = &[
-    word("string"),
-    word("int"),
-    word("double"),
-    word("bool"),
-    word("duration"),
-    word("path"),
-];
+#[rustfmt::skip]
+pub static PARAM_TYPES: &[Word] = &[word("string"), word("int"), word("double"), word("bool"), word("duration"), word("path")];
 
+#[rustfmt::skip]
 pub static PIPE: &[KeyDef] = &[
-    key(
-        "of",
-        Form::Type,
-        "The type of its items; by default what its writer gives.",
-    ),
-    key(
-        "max",
-        Form::Count(1),
-        "How many items may wait in it; 1024 by default.",
-    ),
-    later(
-        "max_bytes",
-        Form::Size,
-        "How many bytes they may hold together, as an estimate; 64MiB by default.",
-    ),
-    later(
-        "full",
-        Form::Words(FULL),
-        "What happens to an item that comes when it is full; `block` by default.",
-    ),
-    later(
-        "reply",
-        Form::Type,
-        "The type of the answer that a writer (`ask`) waits for.",
-    ),
+    key("of", Form::Type, "The type of its items; by default what its writer gives."),
+    key("max", Form::Count(1), "How many items may wait in it; 1024 by default."),
+    key("max_bytes", Form::Size, "How many bytes they may hold together, as an estimate; 64MiB by default."),
+    later("full", Form::Words(FULL), "What happens to an item that comes when it is full; `block` by default."),
+    later("reply", Form::Type, "The type of the answer that a writer (`ask`) waits for."),
 ];
 
+#[rustfmt::skip]
 pub static QUEUE: &[KeyDef] = &[
-    key(
-        "of",
-        Form::Type,
-        "The type of its items; by default what its writers give.",
-    ),
-    key(
-        "max",
-        Form::Count(1),
-        "How many items may wait in it; 1024 by default.",
-    ),
-    later(
-        "max_bytes",
-        Form::Size,
-        "How many bytes they may hold together, as an estimate; 64MiB by default.",
-    ),
-    key(
-        "order",
-        Form::Words(ORDERS),
-        "Which item leaves first; `fifo` by default.",
-    ),
-    later(
-        "by",
-        Form::Expression,
-        "With `order: priority`: a number; the lower goes first.",
-    ),
-    later(
-        "full",
-        Form::Words(FULL),
-        "What happens to an item that comes when it is full; `block` by default.",
-    ),
-    later(
-        "feedback",
-        Form::Bool,
-        "It closes a loop: the run ends when nothing of the loop is unfinished.",
-    ),
+    key("of", Form::Type, "The type of its items; by default what its writers give."),
+    key("max", Form::Count(1), "How many items may wait in it; 1024 by default."),
+    key("max_bytes", Form::Size, "How many bytes they may hold together, as an estimate; 64MiB by default."),
+    key("order", Form::Words(ORDERS), "Which item leaves first; `fifo` by default."),
+    later("by", Form::Expression, "With `order: priority`: a number; the lower goes first."),
+    later("full", Form::Words(FULL), "What happens to an item that comes when it is full; `block` by default."),
+    later("feedback", Form::Bool, "It closes a loop: the run ends when nothing of the loop is unfinished."),
 ];
 
+#[rustfmt::skip]
 pub static ORDERS: &[Word] = &[word("fifo"), later_word("lifo"), later_word("priority")];
 
-pub static FULL: &[Word] = &[
-    word("block"),
-    later_word("drop_newest"),
-    later_word("drop_oldest"),
-    later_word("spill"),
-];
+#[rustfmt::skip]
+pub static FULL: &[Word] = &[word("block"), later_word("drop_newest"), later_word("drop_oldest"), later_word("spill")];
 
+#[rustfmt::skip]
 pub static STAGE: &[KeyDef] = &[
     key("description", Form::Text, "What it does."),
-    key(
-        "from",
-        Form::Names,
-        "The stages, pipes or queues whose items it takes; without, its first step is a source.",
-    ),
-    key(
-        "to",
-        Form::Either(&[Form::Names, Form::Later(&Form::Routes)]),
-        "Where its items go besides the stages that name it; a mapping sends each to the first whose condition holds.",
-    ),
-    key(
-        "threads",
-        Form::Either(&[Form::Count(1), Form::Words(AUTO)]),
-        "On so many threads of this program.",
-    ),
-    later(
-        "processes",
-        Form::Any,
-        "Its external step in so many processes.",
-    ),
-    later(
-        "tasks",
-        Form::Either(&[Form::Count(1), Form::Words(AUTO)]),
-        "So many items at once on an event loop.",
-    ),
+    key("from", Form::Names, "The stages, pipes or queues whose items it takes; without, its first step is a source."),
+    key("to", Form::Either(&[Form::Names, Form::Later(&Form::Routes)]), "Where its items go besides the stages that name it; a mapping sends each to the first whose condition holds."),
+    key("threads", Form::Either(&[Form::Count(1), Form::Words(AUTO)]), "On so many threads of this program."),
+    later("processes", Form::Any, "Its external step in so many processes."),
+    later("tasks", Form::Either(&[Form::Count(1), Form::Words(AUTO)]), "So many items at once on an event loop."),
     later("timer", Form::Any, "On a clock."),
     key("do", Form::Steps, "The steps that each item goes through."),
-    key(
-        "ordered",
-        Form::Either(&[Form::Bool, Form::Keys(ORDERED)]),
-        "Do its items leave in the order in which they came?",
-    ),
-    later(
-        "after",
-        Form::Names,
-        "It starts when these stages have ended without a failed item.",
-    ),
-    later(
-        "always",
-        Form::Bool,
-        "With `after`: it starts however they have ended.",
-    ),
-    later(
-        "timeout",
-        Form::Duration,
-        "How long one item may take, each attempt.",
-    ),
-    later(
-        "retry",
-        Form::Either(&[Form::Count(0), Form::Keys(RETRY)]),
-        "How often a failed item is tried again.",
-    ),
-    key(
-        "on_error",
-        Form::Either(&[Form::Words(ON_ERROR), Form::Keys(DEAD)]),
-        "What becomes of an item that fails; `fail` by default.",
-    ),
-    later(
-        "max_errors",
-        Form::Either(&[Form::Count(0), Form::Percent]),
-        "More failed items than this fail the run.",
-    ),
-    later(
-        "sets",
-        Form::Names,
-        "What user code here sets, notifies, meets or releases.",
-    ),
-    later(
-        "puts",
-        Form::Names,
-        "The queues that user code here puts into.",
-    ),
+    key("ordered", Form::Either(&[Form::Bool, Form::Keys(ORDERED)]), "Do its items leave in the order in which they came?"),
+    later("after", Form::Names, "It starts when these stages have ended without a failed item."),
+    later("always", Form::Bool, "With `after`: it starts however they have ended."),
+    later("timeout", Form::Duration, "How long one item may take, each attempt."),
+    later("retry", Form::Either(&[Form::Count(0), Form::Keys(RETRY)]), "How often a failed item is tried again."),
+    key("on_error", Form::Either(&[Form::Words(ON_ERROR), Form::Keys(DEAD)]), "What becomes of an item that fails; `fail` by default."),
+    later("max_errors", Form::Either(&[Form::Count(0), Form::Percent]), "More failed items than this fail the run."),
+    later("sets", Form::Names, "What user code here sets, notifies, meets or releases."),
+    later("puts", Form::Names, "The queues that user code here puts into."),
 ];
 
+#[rustfmt::skip]
 pub static AUTO: &[Word] = &[word("auto")];
 
-pub static ORDERED: &[KeyDef] = &[key(
-    "window",
-    Form::Count(1),
-    "How many results may wait for their turn; at least the number of workers.",
-)];
+#[rustfmt::skip]
+pub static ORDERED: &[KeyDef] = &[
+    key("window", Form::Count(1), "How many results may wait for their turn; at least the number of workers."),
+];
 
+#[rustfmt::skip]
 pub static ON_ERROR: &[Word] = &[word("fail"), word("drop"), later_word("keep_going")];
 
-pub static DEAD: &[KeyDef] = &[later(
-    "to",
-    Form::Name,
-    "The connection that takes the failed items.",
-)];
+#[rustfmt::skip]
+pub static DEAD: &[KeyDef] = &[
+    later("to", Form::Name, "The connection that takes the failed items."),
+];
 
+#[rustfmt::skip]
 pub static RETRY: &[KeyDef] = &[
-    key(
-        "times",
-        Form::Count(0),
-        "How many attempts after the first.",
-    ),
-    key(
-        "wait",
-        Form::Duration,
-        "Before the second attempt; 1s by default.",
-    ),
-    key(
-        "factor",
-        Form::Number,
-        "By how much each wait is longer than the one before; 2 by default.",
-    ),
+    key("times", Form::Count(0), "How many attempts after the first."),
+    key("wait", Form::Duration, "Before the second attempt; 1s by default."),
+    key("factor", Form::Number, "By how much each wait is longer than the one before; 2 by default."),
     key("max_wait", Form::Duration, "The longest wait."),
-    key(
-        "jitter",
-        Form::Number,
-        "Each wait times a random factor within ± this.",
-    ),
-    key(
-        "max_waiting",
-        Form::Count(1),
-        "How many items may wait for their next attempt; 10000 by default.",
-    ),
+    key("jitter", Form::Number, "Each wait times a random factor within ± this."),
+    key("max_waiting", Form::Count(1), "How many items may wait for their next attempt; 10000 by default."),
 ];
 
 /// What may stand beside a step's key.
+#[rustfmt::skip]
 pub static MODIFIERS: &[KeyDef] = &[
     key("name", Form::Text, "What the step is called in reports."),
-    later(
-        "if",
-        Form::Expression,
-        "Where it is false, the item passes untouched.",
-    ),
-    later(
-        "with",
-        Form::Any,
-        "The guards that the step holds for one item.",
-    ),
-    later(
-        "until",
-        Form::Expression,
-        "With a condition in `with`: what to wait for.",
-    ),
-    later(
-        "in",
-        Form::Expression,
-        "What the step works on instead of the item.",
-    ),
+    later("if", Form::Expression, "Where it is false, the item passes untouched."),
+    later("with", Form::Any, "The guards that the step holds for one item."),
+    later("until", Form::Expression, "With a condition in `with`: what to wait for."),
+    later("in", Form::Expression, "What the step works on instead of the item."),
     later("into", Form::Name, "The field that takes the result."),
-    later(
-        "as",
-        Form::Type,
-        "The type of the result; text is converted.",
-    ),
-    later(
-        "timeout",
-        Form::Duration,
-        "How long the step may take for one item.",
-    ),
-    later(
-        "retry",
-        Form::Either(&[Form::Count(0), Form::Keys(RETRY)]),
-        "How often it is tried again.",
-    ),
-    later(
-        "on_error",
-        Form::Either(&[Form::Words(ON_ERROR), Form::Keys(DEAD)]),
-        "What becomes of an item that fails here.",
-    ),
+    later("as", Form::Type, "The type of the result; text is converted."),
+    later("timeout", Form::Duration, "How long the step may take for one item."),
+    later("retry", Form::Either(&[Form::Count(0), Form::Keys(RETRY)]), "How often it is tried again."),
+    later("on_error", Form::Either(&[Form::Words(ON_ERROR), Form::Keys(DEAD)]), "What becomes of an item that fails here."),
 ];
 
 /// Every step of the language, built or not, in the order of the reference; `do` is a block.
+#[rustfmt::skip]
 pub static STEPS: &[&str] = &[
-    "read",
-    "files",
-    "range",
-    "items",
-    "parse",
-    "filter",
-    "map",
-    "assign",
-    "keep",
-    "remove",
-    "rename",
-    "each",
-    "unique",
-    "take",
-    "skip",
-    "sample",
-    "batch",
-    "group",
-    "sort",
-    "top",
-    "lookup",
-    "css",
-    "exec",
-    "shell",
-    "worker",
-    "python",
-    "fetch",
-    "sleep",
-    "call",
-    "wait_event",
-    "set_event",
-    "clear_event",
-    "notify",
-    "notify_all",
-    "wait_barrier",
-    "add",
-    "store",
-    "put",
-    "ask",
-    "write",
-    "print",
-    "log",
-    "do",
+    "read", "files", "range", "items", "parse", "filter", "map", "assign", "keep", "remove",
+    "rename", "each", "unique", "take", "skip", "sample", "batch", "group", "sort", "top",
+    "lookup", "css", "exec", "shell", "worker", "python", "fetch", "sleep", "call", "wait_event",
+    "set_event", "clear_event", "notify", "notify_all", "wait_barrier", "add", "store", "put", "ask", "write",
+    "print", "log", "do",
 ];
 
 /// Is `do`, the block of steps in a step list, built?
 pub const BLOCKS_BUILT: bool = false;
 
 /// What people who come from elsewhere write, and what it is called here.
+#[rustfmt::skip]
 pub static MEANT: &[(&str, &str)] = &[
-    ("jobs", "stages"),
-    ("tasks", "stages"),
-    ("pipeline", "stages"),
-    ("workflow", "stages"),
-    ("sources", "stages"),
-    ("transforms", "stages"),
-    ("sinks", "stages"),
-    ("processors", "stages"),
-    ("vars", "params"),
-    ("variables", "params"),
-    ("parameters", "params"),
-    ("inputs", "from"),
-    ("input", "from"),
-    ("source", "from"),
-    ("reads", "from"),
-    ("output", "to"),
-    ("outputs", "to"),
-    ("writes", "to"),
-    ("steps", "do"),
-    ("run", "do"),
-    ("script", "do"),
-    ("needs", "after"),
-    ("depends_on", "after"),
-    ("requires", "after"),
-    ("workers", "threads"),
-    ("concurrency", "threads"),
-    ("parallel", "threads"),
-    ("n_jobs", "threads"),
-    ("max_workers", "threads"),
-    ("retries", "retry"),
-    ("max_retries", "retry"),
-    ("errors", "on_error"),
-    ("continue-on-error", "on_error"),
-    ("when", "if"),
-    ("condition", "if"),
-    ("size", "max"),
-    ("maxsize", "max"),
-    ("capacity", "max"),
-    ("type", "of"),
-    ("item", "of"),
+    ("jobs", "stages"), ("tasks", "stages"), ("pipeline", "stages"), ("workflow", "stages"), ("sources", "stages"), ("transforms", "stages"), ("sinks", "stages"), ("processors", "stages"),
+    ("vars", "params"), ("variables", "params"), ("parameters", "params"),
+    ("inputs", "from"), ("input", "from"), ("source", "from"), ("reads", "from"),
+    ("output", "to"), ("outputs", "to"), ("writes", "to"),
+    ("steps", "do"), ("run", "do"), ("script", "do"),
+    ("needs", "after"), ("depends_on", "after"), ("requires", "after"),
+    ("workers", "threads"), ("concurrency", "threads"), ("parallel", "threads"), ("n_jobs", "threads"), ("max_workers", "threads"),
+    ("retries", "retry"), ("max_retries", "retry"),
+    ("errors", "on_error"), ("continue-on-error", "on_error"),
+    ("when", "if"), ("condition", "if"),
+    ("size", "max"), ("maxsize", "max"), ("capacity", "max"),
+    ("type", "of"), ("item", "of"),
     ("priority", "by"),
-    ("overflow", "full"),
-    ("when_full", "full"),
+    ("overflow", "full"), ("when_full", "full"),
 ];
 
 /// The name in the table that a wrong one stands for: what it is called elsewhere, or a near one.
