@@ -162,3 +162,124 @@ fn fields(row: Row<'_>, cells: &[Take], rest: Option<&[(Cell, usize)]>, to: &Sha
     }
     new
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::run_each;
+    use super::*;
+    use crate::value::Blocks;
+
+    fn record(fields: &[(&str, Type)], rest: Option<Type>) -> Type {
+        let mut record =
+            crate::value::RecordType::closed(fields.iter().map(|(n, t)| ((*n).into(), t.clone())));
+        record.rest = rest;
+        Type::Record(Arc::new(record))
+    }
+
+    fn batch(ty: &Type, rows: &[&[Cell]]) -> Batch {
+        let mut batch = Batch::new(Shape::of(ty), Blocks::new());
+        for row in rows {
+            batch.push(row.iter().cloned());
+        }
+        batch
+    }
+
+    fn json(batch: &Batch) -> Vec<String> {
+        batch
+            .rows()
+            .map(|r| {
+                let mut out = Vec::new();
+                r.detach().write_json(&Blocks::new(), &mut out);
+                String::from_utf8(out).unwrap()
+            })
+            .collect()
+    }
+
+    fn converted(to: &Type, from: Batch) -> Batch {
+        let (out, errors) = run_each(&Convert::to(to).op(), from);
+        assert!(errors.is_empty());
+        assert_eq!(out.ty(), to);
+        out
+    }
+
+    #[test]
+    fn a_scalar_goes_where_it_may_be_null_or_anything() {
+        for to in [Type::Int.optional(), Type::Any] {
+            let out = converted(&to, batch(&Type::Int, &[&[Cell::Int(1)], &[Cell::Int(2)]]));
+            assert_eq!(json(&out), ["1", "2"]);
+        }
+    }
+
+    #[test]
+    fn a_record_becomes_one_value_where_anything_goes() {
+        let from = record(&[("a", Type::Int), ("b", Type::String)], None);
+        for to in [Type::Any, from.clone().optional()] {
+            let out = converted(&to, batch(&from, &[&[Cell::Int(1), Cell::str("x")]]));
+            assert_eq!(out.row(0).cells.len(), 1);
+            assert_eq!(json(&out), [r#"{"a":1,"b":"x"}"#]);
+        }
+    }
+
+    #[test]
+    fn fields_are_put_in_order_left_out_and_filled_with_null() {
+        let from = record(
+            &[("a", Type::Int), ("b", Type::String), ("c", Type::Int)],
+            None,
+        );
+        let to = record(
+            &[
+                ("c", Type::Int),
+                ("d", Type::Int.optional()),
+                ("a", Type::Int),
+            ],
+            None,
+        );
+        let out = converted(
+            &to,
+            batch(&from, &[&[Cell::Int(1), Cell::str("x"), Cell::Int(3)]]),
+        );
+        assert_eq!(json(&out), [r#"{"c":3,"d":null,"a":1}"#]);
+    }
+
+    #[test]
+    fn what_an_open_record_holds_moves_between_its_fields_and_its_rest() {
+        let from = record(&[("a", Type::Int), ("b", Type::Int)], Some(Type::Int));
+        let to = record(
+            &[("z", Type::Int.optional()), ("a", Type::Int)],
+            Some(Type::Int),
+        );
+        let rest = Cell::record([("z".into(), Cell::Int(26)), ("y".into(), Cell::Int(25))]);
+        let out = converted(
+            &to,
+            batch(
+                &from,
+                &[
+                    &[Cell::Int(1), Cell::Int(2), rest],
+                    &[Cell::Int(3), Cell::Int(4), Cell::Null],
+                ],
+            ),
+        );
+        assert_eq!(
+            json(&out),
+            [
+                r#"{"z":26,"a":1,"b":2,"y":25}"#,
+                r#"{"z":null,"a":3,"b":4}"#
+            ]
+        );
+    }
+
+    #[test]
+    fn rows_keep_their_origins_and_their_text() {
+        let from = record(&[("a", Type::Int), ("t", Type::String)], None);
+        let to = record(&[("t", Type::String)], None);
+        let mut blocks = Blocks::new();
+        let (x, y) = (blocks.text("x"), blocks.text("y"));
+        let mut rows = Batch::new(Shape::of(&from), blocks);
+        rows.push([Cell::Int(1), x]);
+        rows.push([Cell::Int(2), y]);
+        rows.keep_origins();
+        rows.retain(|i, _| i == 1);
+        let out = Convert::to(&to).apply(rows);
+        assert_eq!((out.row(0).str(0), out.origin(0)), (Some("y"), 1));
+    }
+}
