@@ -62,6 +62,10 @@ impl Step for Filter {
         }
     }
 
+    fn lets_pass(&self) -> bool {
+        true
+    }
+
     fn describe(&self) -> String {
         format!("filter {}", self.condition.text())
     }

@@ -20,6 +20,7 @@ mod harness;
 mod key;
 mod keyer;
 mod map;
+pub mod modifiers;
 mod notation;
 mod parse;
 mod print;
@@ -79,6 +80,12 @@ pub trait Step: Debug + Send + Sync {
     /// Is it a sink (nobody need read what leaves it)?
     fn is_sink(&self) -> bool {
         false
+    }
+
+    /// Does every item that leaves it leave as it came (`filter`, `take`, sinks)? Beside `in`, such a step
+    /// gives on the item itself and not what it looked at.
+    fn lets_pass(&self) -> bool {
+        self.is_sink()
     }
 
     /// May it stand first in a stage without `from`?

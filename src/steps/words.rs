@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+use super::table::put_in_expression;
 use super::{CompileCx, Infer, Reader, StepDef};
 use crate::diagnostic::{At, Diagnostic, Diagnostics, nearest};
 use crate::expr::{self, Code, Env, Expr, Problem, Use, Uses};
@@ -23,6 +24,15 @@ impl ExprText {
     /// Reads an expression; a YAML number, bool or null is one too.
     pub fn read(node: &Node, what: &str, reader: &mut Reader<'_>) -> Option<ExprText> {
         reader.expression(node, what).map(ExprText::new)
+    }
+
+    /// An expression that is no option of a step (`if`, a route's condition).
+    pub fn of(text: &Text, diagnostics: &mut Diagnostics) -> Option<ExprText> {
+        if let Some(d) = put_in_expression(text) {
+            diagnostics.push(d);
+            return None;
+        }
+        Some(ExprText::new(text.clone()))
     }
 
     fn new(text: Text) -> ExprText {

@@ -123,6 +123,20 @@ impl Batch {
         batch
     }
 
+    /// As [`Batch::derive`], for rows that are chosen from this batch and will come back to it: follow with
+    /// [`Batch::push`] and [`Batch::keep_origins`]; then an origin is a place among the chosen rows.
+    #[must_use]
+    pub fn part(&mut self, shape: Arc<Shape>) -> Batch {
+        let mut part = self.derive(shape);
+        part.origin = None;
+        part
+    }
+
+    /// Says anew where each row came from (the claimed batch's row for a place among chosen ones).
+    pub fn map_origins(&mut self, new: impl Fn(u32) -> u32) {
+        self.origin = Some((0..self.rows).map(|i| new(self.origin(i))).collect());
+    }
+
     pub fn shape(&self) -> &Arc<Shape> {
         &self.shape
     }

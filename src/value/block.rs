@@ -119,6 +119,17 @@ impl Blocks {
         u8::try_from(self.list.len() - 1).ok()
     }
 
+    /// Do cells of `other` mean the same here? (They do after `Batch::derive`, whatever was added since.)
+    pub fn extends(&self, other: &Blocks) -> bool {
+        other.arena.is_empty()
+            && other.list.len() <= self.list.len()
+            && other
+                .list
+                .iter()
+                .zip(&self.list)
+                .all(|(a, b)| Arc::ptr_eq(a, b))
+    }
+
     /// Closes the arena: from now on it is a block like the others (cheap to clone).
     pub fn seal(&mut self) {
         if !self.arena.is_empty() {

@@ -1,0 +1,8 @@
+//! What may stand beside a step's key: each modifier is a step around steps, so that the worker loop need
+//! not know of it. `timeout`, `retry`, `on_error` and `with` are not here: they are the worker loop's.
+
+mod cast;
+mod part;
+
+pub use cast::Cast;
+pub use part::Part;
