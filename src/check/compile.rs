@@ -1,14 +1,16 @@
 //! The plan of a file that has no mistakes: steps compiled for the types that are really carried.
 
 use super::Room;
-use super::flow::{self, Flow, env_for};
+use super::flow::{Flow, Needs, env_for};
 use super::places::Places;
 use super::settings::Settings;
 use super::stages::Stages;
-use super::wiring::Wiring;
+use super::wiring::{What, Wiring};
 use crate::diagnostic::Source;
-use crate::plan::{Conn, ConnId, OnError, Outlet, Plan, Policy, Program, Stage, StageId, Step};
-use crate::spec::File;
+use crate::plan::{
+    Branch, Conn, ConnId, DRAIN, Order, Outlet, Plan, Program, Stage, StageId, Step, letter,
+};
+use crate::spec::{self, File};
 use crate::steps::{CompileCx, Convert};
 use crate::value::{Name, Type};
 
@@ -16,109 +18,75 @@ fn number(n: usize) -> u32 {
     u32::try_from(n).expect("BUG: more than 2^32 stages passed the reader's limits")
 }
 
-pub(super) fn compile(
-    room: &Room<'_>,
-    source: &Source,
-    wiring: &Wiring<'_>,
-    stages: &Stages<'_>,
-    flow: &Flow,
-    settings: Settings,
-) -> Plan {
-    let needs = flow::needs(room, wiring, stages, flow);
+fn ids(conns: &[usize]) -> Vec<ConnId> {
+    conns.iter().map(|c| ConnId(number(*c))).collect()
+}
+
+/// Everything that the rules have found.
+pub(super) struct Found<'a, 'f> {
+    pub room: &'a Room<'f>,
+    pub wiring: &'a Wiring<'f>,
+    pub stages: &'a Stages<'f>,
+    pub settings: &'a Settings,
+    pub flow: &'a Flow,
+    pub needs: &'a Needs,
+}
+
+/// A stage whose steps have been compiled.
+struct Compiled {
+    program: Program,
+    takes: Type,
+    gives: Type,
+}
+
+impl Compiled {
+    fn gives_as(&self, what: What) -> Type {
+        match what {
+            What::Items => self.gives.clone(),
+            What::Dead => letter(&self.takes),
+        }
+    }
+}
+
+pub(super) fn compile(found: &Found<'_, '_>, source: &Source) -> Plan {
+    let Found {
+        room, wiring, flow, ..
+    } = *found;
     let places = Places::of(source);
-    let mut programs: Vec<Option<(Program, Type, Type)>> =
-        stages.list.iter().map(|_| None).collect();
-    let mut carried: Vec<Option<Type>> = wiring
+    let mut compiled: Vec<Option<Compiled>> = wiring.stages.iter().map(|_| None).collect();
+    // What comes back through a feedback queue is read before it is known what its writers really make.
+    let feedback = wiring
         .conns
         .iter()
-        .enumerate()
-        .map(|(i, c)| c.is_feedback().then(|| flow.conns[i].clone()))
-        .collect();
+        .zip(&flow.conns)
+        .map(|(c, ty)| c.is_feedback().then(|| ty.clone()));
+    let mut carried: Vec<Option<Type>> = feedback.collect();
     for &i in &wiring.order {
-        let inputs = &wiring.stages[i].inputs;
-        for &conn in inputs {
+        for &conn in &wiring.stages[i].inputs {
             if carried[conn].is_none() {
-                carried[conn] = Some(carry(wiring, flow, &needs, &programs, conn));
+                carried[conn] = Some(found.carry(&compiled, conn));
             }
         }
-        let types: Vec<&Type> = inputs.iter().filter_map(|c| carried[*c].as_ref()).collect();
-        let takes = match types.as_slice() {
-            [] => None,
-            [first, rest @ ..] if rest.iter().all(|t| t == first) => Some((*first).clone()),
-            _ => flow.stages[i].before[0]
-                .as_ref()
-                .map(|t| needs.stages[i][0].narrow(t)),
-        };
-        let mut program = Program::default();
-        if let Some(takes) = takes.as_ref().filter(|t| types.iter().any(|x| x != t)) {
-            program.steps.push(Step {
-                label: "from".into(),
-                text: format!("take {takes}"),
-                place: places.place(room.file.stages[i].name.at),
-                op: Convert::to(takes).op(),
-                waits: false,
-                policy: Policy {
-                    retry: None,
-                    timeout: None,
-                    on_error: settings.stages[i].on_error,
-                },
-            });
-        }
-        programs[i] = Some(steps(
-            room,
-            stages,
-            &needs.stages[i],
-            &places,
-            i,
-            takes,
-            program,
-            settings.stages[i].on_error,
-        ));
+        compiled[i] = Some(found.stage(&places, i, &carried));
     }
     let carried: Vec<Type> = carried
         .into_iter()
         .enumerate()
-        .map(|(i, ty)| ty.unwrap_or_else(|| carry(wiring, flow, &needs, &programs, i)))
+        .map(|(i, ty)| ty.unwrap_or_else(|| found.carry(&compiled, i)))
         .collect();
-    let conns = conns(wiring, &carried, &settings);
-    let stages = room
-        .file
-        .stages
-        .iter()
-        .zip(programs)
-        .zip(settings.stages)
+    let conns = (0..wiring.conns.len())
+        .map(|i| found.conn(i, &carried[i]))
+        .collect();
+    let stages = compiled
+        .into_iter()
         .enumerate()
-        .map(|(i, ((stage, program), settings))| {
-            let (program, takes, gives) = program.expect("BUG: a stage outside of the order");
-            let outputs = wiring.stages[i].outputs.iter().map(|c| Outlet {
-                conn: ConnId(number(*c)),
-                convert: (carried[*c] != gives).then(|| Convert::to(&carried[*c])),
-            });
-            Stage {
-                id: StageId(number(i)),
-                name: Name::from(stage.name.text.as_str()),
-                description: stage.description.clone(),
-                place: places.place(stage.name.at),
-                inputs: wiring.stages[i]
-                    .inputs
-                    .iter()
-                    .map(|c| ConnId(number(*c)))
-                    .collect(),
-                outputs: outputs.collect(),
-                branches: None,
-                dead: Vec::new(),
-                puts: Vec::new(),
-                executor: settings.executor,
-                program,
-                ordered: settings.ordered,
-                on_error: settings.on_error,
-                max_errors: None,
-                max_waiting: 10_000,
-                after: Vec::new(),
-                always: false,
-                takes,
-                gives,
-            }
+        .map(|(i, c)| {
+            found.plan_stage(
+                &places,
+                i,
+                c.expect("BUG: a stage outside of the order"),
+                &carried,
+            )
         })
         .collect();
     Plan {
@@ -129,120 +97,209 @@ pub(super) fn compile(
         conns,
         env: room.env.clone(),
         scope: room.scope.clone(),
-        deadline: None,
-        drain: crate::plan::DRAIN,
+        deadline: room.file.deadline.map(|d| d.value),
+        drain: room.file.drain.map_or(DRAIN, |d| d.value),
     }
 }
 
-/// What a connection really carries. Where all its writers make the same of the same type, it carries that;
-/// otherwise each converts to what is used of the connection's type.
-fn carry(
-    wiring: &Wiring<'_>,
-    flow: &Flow,
-    needs: &flow::Needs,
-    programs: &[Option<(Program, Type, Type)>],
-    conn: usize,
-) -> Type {
-    let full = &flow.conns[conn];
-    let narrow = needs.conns[conn].narrow(full);
-    let mut given = wiring.conns[conn].writers.iter().map(|w| {
-        (
-            flow.stages[w.stage].gives(),
-            programs[w.stage].as_ref().map(|(_, _, gives)| gives),
-        )
-    });
-    match given.next() {
-        Some((first, Some(gives)))
-            if first == *full && given.all(|(ty, g)| ty == *full && g == Some(gives)) =>
-        {
-            gives.clone()
-        }
-        _ => narrow,
-    }
-}
-
-/// Compiles the steps of a stage; the program, what it takes and what it gives.
-fn steps(
-    room: &Room<'_>,
-    stages: &Stages<'_>,
-    needs: &[crate::expr::Uses],
-    places: &Places<'_>,
-    stage: usize,
-    takes: Option<Type>,
-    mut program: Program,
-    on_error: OnError,
-) -> (Program, Type, Type) {
-    let mut entering = takes.clone();
-    let mut input = takes;
-    for (i, read) in stages.list[stage].steps.iter().enumerate() {
-        let (_, step) = read
-            .known
-            .as_ref()
-            .expect("BUG: a step with a mistake is compiled");
-        let env = env_for(room, input.as_ref());
-        let cx = CompileCx {
-            env: &env,
+impl Found<'_, '_> {
+    fn compile_cx<'c>(&'c self, env: &'c crate::expr::Env) -> CompileCx<'c> {
+        let room = self.room;
+        CompileCx {
+            env,
             types: &room.types,
             folder: &room.file.folder,
             scope: &room.scope,
-        };
-        let compiled = step.compile(input.as_ref(), &needs[i + 1], &cx);
-        program.steps.push(Step {
-            label: read.label().to_owned(),
-            text: step.describe(),
-            place: places.place(read.node.at),
-            op: compiled.op,
-            waits: step.waits(),
-            policy: Policy {
-                retry: None,
-                timeout: None,
-                on_error,
-            },
-        });
-        input = Some(compiled.out);
-        entering.get_or_insert_with(|| input.clone().unwrap_or(Type::Any));
+        }
     }
-    let gives = input.unwrap_or(Type::Any);
-    (program, entering.unwrap_or(Type::Any), gives)
-}
 
-fn conns(wiring: &Wiring<'_>, carried: &[Type], settings: &Settings) -> Vec<Conn> {
-    let all = wiring
-        .conns
-        .iter()
-        .zip(carried)
-        .zip(&settings.conns)
-        .enumerate();
-    all.map(|(i, ((conn, of), bounds))| Conn {
-        id: ConnId(number(i)),
-        name: Name::from(conn.name),
-        kind: conn.kind,
-        of: of.clone(),
-        max: bounds.max,
-        max_bytes: bounds.max_bytes,
-        order: crate::plan::Order::Fifo,
-        full: crate::plan::Full::Block,
-        feedback: false,
-        writers: conn
+    /// What a connection really carries. Where all its writers make the same of the same type, it carries
+    /// that; otherwise each converts to what is used of the connection's type.
+    fn carry(&self, compiled: &[Option<Compiled>], conn: usize) -> Type {
+        let full = &self.flow.conns[conn];
+        let mut given = self.wiring.conns[conn].writers.iter().map(|w| {
+            let made = compiled[w.stage].as_ref().map(|c| c.gives_as(w.what));
+            (self.flow.stages[w.stage].gives_as(w.what), made)
+        });
+        match given.next() {
+            Some((first, Some(made)))
+                if first == *full
+                    && given.all(|(ty, other)| ty == *full && other.as_ref() == Some(&made)) =>
+            {
+                made
+            }
+            _ => self.needs.conns[conn].narrow(full),
+        }
+    }
+
+    /// Compiles the steps of a stage for what its inputs carry.
+    fn stage(&self, places: &Places<'_>, i: usize, carried: &[Option<Type>]) -> Compiled {
+        let needs = &self.needs.stages[i];
+        let types: Vec<&Type> = self.wiring.stages[i]
+            .inputs
+            .iter()
+            .filter_map(|c| carried[*c].as_ref())
+            .collect();
+        let takes = match types.as_slice() {
+            [] => None,
+            [first, rest @ ..] if rest.iter().all(|t| t == first) => Some((*first).clone()),
+            _ => self.flow.stages[i].before[0]
+                .as_ref()
+                .map(|t| needs[0].narrow(t)),
+        };
+        let mut program = Program::default();
+        if let Some(takes) = takes.as_ref().filter(|t| types.iter().any(|x| x != t)) {
+            program.steps.push(Step {
+                label: "from".into(),
+                text: format!("take {takes}"),
+                place: places.place(self.room.file.stages[i].name.at),
+                op: Convert::to(takes).op(),
+                waits: false,
+                policy: self.settings.stages[i].policy,
+            });
+        }
+        let mut entering = takes.clone();
+        let mut input = takes;
+        for (read, after) in self.stages.list[i].steps.iter().zip(&needs[1..]) {
+            let known = read
+                .known
+                .as_ref()
+                .expect("BUG: a step with a mistake is compiled");
+            let env = env_for(self.room, input.as_ref());
+            let compiled = known
+                .step
+                .compile(input.as_ref(), after, &self.compile_cx(&env));
+            program.steps.push(Step {
+                label: read.label().to_owned(),
+                text: known.step.describe(),
+                place: places.place(read.node.at),
+                op: compiled.op,
+                waits: known.step.waits(),
+                policy: read.policy,
+            });
+            entering.get_or_insert_with(|| compiled.out.clone());
+            input = Some(compiled.out);
+        }
+        let gives = input.unwrap_or(Type::Any);
+        Compiled {
+            program,
+            takes: entering.unwrap_or(Type::Any),
+            gives,
+        }
+    }
+
+    fn conn(&self, i: usize, of: &Type) -> Conn {
+        let conn = &self.wiring.conns[i];
+        let bounds = self.settings.conns[i];
+        let mut writers: Vec<StageId> = conn
             .writers
             .iter()
             .map(|w| StageId(number(w.stage)))
-            .collect(),
-        readers: conn
-            .readers
+            .collect();
+        // A stage may write its items and its dead letters to one connection; it is one writer.
+        writers.sort_unstable();
+        writers.dedup();
+        let order = match (
+            conn.declared.and_then(|d| d.order).map(|o| o.value),
+            &self.flow.by[i],
+        ) {
+            (Some(spec::Order::Lifo), _) => Order::Lifo,
+            (Some(spec::Order::Priority), Some(by)) => {
+                let env = env_for(self.room, Some(of));
+                Order::Priority {
+                    by: by.compile(Some(of), &self.compile_cx(&env)),
+                    text: by.text().to_owned(),
+                }
+            }
+            _ => Order::Fifo,
+        };
+        Conn {
+            id: ConnId(number(i)),
+            name: Name::from(conn.name),
+            kind: conn.kind,
+            of: of.clone(),
+            max: bounds.max,
+            max_bytes: bounds.max_bytes,
+            order,
+            full: bounds.full,
+            feedback: conn.is_feedback(),
+            writers,
+            readers: conn
+                .readers
+                .iter()
+                .map(|r| StageId(number(r.stage)))
+                .collect(),
+        }
+    }
+
+    fn plan_stage(
+        &self,
+        places: &Places<'_>,
+        i: usize,
+        compiled: Compiled,
+        carried: &[Type],
+    ) -> Stage {
+        let written = &self.room.file.stages[i];
+        let ends = &self.wiring.stages[i];
+        let settings = &self.settings.stages[i];
+        let outlet = |conn: usize, made: &Type| Outlet {
+            conn: ConnId(number(conn)),
+            convert: (carried[conn] != *made).then(|| Convert::to(&carried[conn])),
+        };
+        let Compiled {
+            program,
+            takes,
+            gives,
+        } = compiled;
+        let letter = letter(&takes);
+        Stage {
+            id: StageId(number(i)),
+            name: Name::from(written.name.text.as_str()),
+            description: written.description.clone(),
+            place: places.place(written.name.at),
+            inputs: ids(&ends.inputs),
+            outputs: ends.outputs.iter().map(|c| outlet(*c, &gives)).collect(),
+            branches: self.branches(i, &gives),
+            dead: ends.dead.iter().map(|c| outlet(*c, &letter)).collect(),
+            puts: Vec::new(),
+            executor: settings.executor,
+            program,
+            ordered: settings.ordered,
+            on_error: settings.policy.on_error,
+            max_errors: settings.max_errors,
+            max_waiting: settings.max_waiting,
+            after: ends.after.iter().map(|s| StageId(number(*s))).collect(),
+            always: written.always.is_some_and(|a| a.value),
+            takes,
+            gives,
+        }
+    }
+
+    fn branches(&self, i: usize, gives: &Type) -> Option<Vec<Branch>> {
+        let routes = &self.wiring.stages[i].routes;
+        if routes.is_empty() {
+            return None;
+        }
+        let env = env_for(self.room, Some(gives));
+        let branches = routes
             .iter()
-            .map(|r| StageId(number(r.stage)))
-            .collect(),
-    })
-    .collect()
+            .zip(&self.flow.stages[i].routes)
+            .map(|(route, condition)| Branch {
+                when: condition
+                    .as_ref()
+                    .map(|c| c.compile(Some(gives), &self.compile_cx(&env))),
+                outlet: route.outlet,
+                text: condition.as_ref().map_or("else", |c| c.text()).to_owned(),
+            });
+        Some(branches.collect())
+    }
 }
 
 /// The pipeline's name: as written, or the file's without its folder and its ending.
 fn name(file: &File, source: &Source) -> Name {
     let stem = || {
-        std::path::Path::new(&source.name)
-            .file_stem()
-            .map(|s| s.to_string_lossy().into_owned())
+        let path = std::path::Path::new(&source.name);
+        path.file_stem().map(|s| s.to_string_lossy().into_owned())
     };
     let name = file
         .name

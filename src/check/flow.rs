@@ -3,10 +3,11 @@
 use super::Room;
 use super::stages::Stages;
 use super::types::difference;
-use super::wiring::Wiring;
+use super::wiring::{What, Wiring};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::expr::{Env, Use, Uses};
-use crate::steps::{Infer, read_type};
+use crate::plan::letter;
+use crate::steps::{ExprText, Infer, read_type};
 use crate::value::Type;
 
 /// The types before anything is narrowed.
@@ -15,15 +16,33 @@ pub(super) struct Flow {
     pub stages: Vec<StageFlow>,
     /// What each connection carries: as declared, or the join of what its writers give.
     pub conns: Vec<Type>,
+    /// The expression of `by`, for priority queues.
+    pub by: Vec<Option<ExprText>>,
 }
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct StageFlow {
     /// What goes into each step (`None`: it is the source), and what leaves the last.
     pub before: Vec<Option<Type>>,
+    /// The conditions of a routing `to`, in the order of [`super::wiring::Ends::routes`].
+    pub routes: Vec<Option<ExprText>>,
 }
 
 impl StageFlow {
+    /// What leaves through an end.
+    pub fn gives_as(&self, what: What) -> Type {
+        match what {
+            What::Items => self.gives(),
+            What::Dead => letter(&self.takes()),
+        }
+    }
+
+    /// What it takes; a source takes what its first step makes.
+    pub fn takes(&self) -> Type {
+        let mut types = self.before.iter().flatten();
+        types.next().cloned().unwrap_or(Type::Any)
+    }
+
     pub fn gives(&self) -> Type {
         self.before.last().cloned().flatten().unwrap_or(Type::Any)
     }
@@ -59,6 +78,7 @@ pub(super) fn infer(
             .iter()
             .map(|d| d.clone().unwrap_or(Type::Any))
             .collect(),
+        by: Vec::new(),
     };
     let mut known: Vec<bool> = declared.iter().map(Option::is_some).collect();
     for &number in &wiring.order {
@@ -78,9 +98,10 @@ pub(super) fn infer(
             .steps
             .first()
             .and_then(|s| s.known.as_ref());
-        let wants_item = has_from || first.is_some_and(|(_, step)| !step.is_source());
-        flow.stages[number] = through(
+        let wants_item = has_from || first.is_some_and(|k| !k.step.is_source());
+        flow.stages[number] = stage_flow(
             room,
+            wiring,
             stages,
             number,
             takes.or(wants_item.then_some(Type::Any)),
@@ -97,7 +118,40 @@ pub(super) fn infer(
             fits(room, wiring, &flow, number, out);
         }
     }
+    flow.by = (0..wiring.conns.len())
+        .map(|i| by(room, wiring, &flow.conns[i], i, out))
+        .collect();
     flow
+}
+
+/// The expression of a priority queue, checked: it must be a number.
+fn by(
+    room: &Room<'_>,
+    wiring: &Wiring<'_>,
+    of: &Type,
+    number: usize,
+    out: &mut Diagnostics,
+) -> Option<ExprText> {
+    let declared = wiring.conns[number].declared?;
+    let by = ExprText::of(declared.by.as_ref()?);
+    let env = env_for(room, Some(of));
+    let mut cx = Infer {
+        env: &env,
+        types: &room.types,
+        diagnostics: out,
+        at: by.at(),
+        folder: &room.file.folder,
+    };
+    let ty = by.check(Some(of), &mut cx)?.ty().clone();
+    if !matches!(ty.required(), Type::Int | Type::Double | Type::Any) {
+        let message = format!("`by` needs an int or a double, but `{}` is {ty}", by.text());
+        out.push(
+            Diagnostic::new("E0303", by.at(), message)
+                .help("the item with the lowest number goes first"),
+        );
+        return None;
+    }
+    Some(by)
 }
 
 /// The narrowest type for what the writers give (those that are known yet).
@@ -105,16 +159,17 @@ fn joined(wiring: &Wiring<'_>, flow: &Flow, conn: usize) -> Type {
     let writers = wiring.conns[conn]
         .writers
         .iter()
-        .map(|w| &flow.stages[w.stage]);
+        .map(|w| (&flow.stages[w.stage], w.what));
     let given = writers
-        .filter(|f| !f.before.is_empty())
-        .map(StageFlow::gives);
+        .filter(|(f, _)| !f.before.is_empty())
+        .map(|(f, what)| f.gives_as(what));
     given.reduce(|a, b| a.join(&b)).unwrap_or(Type::Any)
 }
 
 /// Types forwards through one stage.
-fn through(
+fn stage_flow(
     room: &Room<'_>,
+    wiring: &Wiring<'_>,
     stages: &Stages<'_>,
     number: usize,
     takes: Option<Type>,
@@ -124,7 +179,7 @@ fn through(
     for read in &stages.list[number].steps {
         let input = before.last().cloned().flatten();
         let gives = match &read.known {
-            Some((_, step)) => {
+            Some(known) => {
                 let env = env_for(room, input.as_ref());
                 let mut cx = Infer {
                     env: &env,
@@ -133,13 +188,30 @@ fn through(
                     at: read.node.at,
                     folder: &room.file.folder,
                 };
-                step.infer(input.as_ref(), &mut cx)
+                known.step.infer(input.as_ref(), &mut cx)
             }
             None => Type::Any,
         };
         before.push(Some(gives));
     }
-    StageFlow { before }
+    let gives = before.last().cloned().flatten().unwrap_or(Type::Any);
+    let conditions = wiring.stages[number]
+        .routes
+        .iter()
+        .map(|r| r.condition.map(ExprText::of));
+    let routes = conditions.collect::<Vec<_>>();
+    let env = env_for(room, Some(&gives));
+    for condition in routes.iter().flatten() {
+        let mut cx = Infer {
+            env: &env,
+            types: &room.types,
+            diagnostics: out,
+            at: condition.at(),
+            folder: &room.file.folder,
+        };
+        condition.check_condition(Some(&gives), "a condition of `to`", &mut cx);
+    }
+    StageFlow { before, routes }
 }
 
 /// Does the connection's type take what each of its writers gives?
@@ -147,13 +219,18 @@ fn fits(room: &Room<'_>, wiring: &Wiring<'_>, flow: &Flow, number: usize, out: &
     let conn = &wiring.conns[number];
     let want = &flow.conns[number];
     for end in &conn.writers {
-        let got = flow.stages[end.stage].gives();
+        let got = flow.stages[end.stage].gives_as(end.what);
         if want.accepts(&got) {
             continue;
         }
         let name = &room.file.stages[end.stage].name.text;
+        let gives = if end.what == What::Dead {
+            "sends dead letters"
+        } else {
+            "gives"
+        };
         let message = format!(
-            "stage `{name}` gives {got}, and {} takes {want}",
+            "stage `{name}` {gives} {got}, and {} takes {want}",
             conn.describe()
         );
         let mut d = Diagnostic::new("E0304", end.at, message).label(difference(want, &got));
@@ -191,12 +268,11 @@ pub(super) fn needs(
         conns: wiring
             .conns
             .iter()
-            .map(|c| {
-                if c.is_feedback() {
-                    Uses::all(Use::Look)
-                } else {
-                    Uses::nothing()
-                }
+            .enumerate()
+            .map(|(i, c)| match &flow.by[i] {
+                _ if c.is_feedback() => Uses::all(Use::Look),
+                Some(by) => by.uses(&flow.conns[i], &env_for(room, Some(&flow.conns[i]))),
+                None => Uses::nothing(),
             })
             .collect(),
     };
@@ -205,19 +281,32 @@ pub(super) fn needs(
         for &conn in &wiring.stages[number].outputs {
             after.merge(&needs.conns[conn]);
         }
+        let gives = flow.stages[number].gives();
+        for condition in flow.stages[number].routes.iter().flatten() {
+            after.merge(&condition.uses(&gives, &env_for(room, Some(&gives))));
+        }
         let before = &flow.stages[number].before;
         let mut uses = vec![after];
         for (i, read) in stages.list[number].steps.iter().enumerate().rev() {
             let after = &uses[uses.len() - 1];
             let used = match (&read.known, &before[i]) {
-                (Some((_, step)), Some(input)) => {
-                    step.uses(input, after, &env_for(room, Some(input)))
+                (Some(known), Some(input)) => {
+                    known.step.uses(input, after, &env_for(room, Some(input)))
                 }
                 _ => Uses::nothing(),
             };
             uses.push(used);
         }
         uses.reverse();
+        if !wiring.stages[number].dead.is_empty() {
+            // A dead letter holds the whole item that the stage took.
+            uses[0].merge(&Uses::all(Use::Pass));
+            if before[0].is_none()
+                && let Some(made) = uses.get_mut(1)
+            {
+                made.merge(&Uses::all(Use::Pass));
+            }
+        }
         for &conn in &wiring.stages[number].inputs {
             needs.conns[conn].merge(&uses[0]);
         }

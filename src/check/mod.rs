@@ -7,9 +7,9 @@
 //! Pitfalls: what one mistake makes unknown is `Type::Any` for the rules that follow, so that they stay
 //! silent about it; nothing may be quadratic in the number of stages.
 
+mod after;
 mod compile;
 mod flow;
-mod later;
 mod names;
 mod places;
 mod settings;
@@ -76,7 +76,6 @@ pub fn check(file: &File, source: &Source, cx: &Cx) -> (Option<Plan>, Vec<Diagno
 }
 
 fn plan(file: &File, source: &Source, cx: &Cx, out: &mut Diagnostics) -> Option<Plan> {
-    later::refuse(file, out);
     let names = Names::gather(file, out);
     let types = TypeTable::read(&file.types, out);
     let env = environment(file);
@@ -94,17 +93,25 @@ fn plan(file: &File, source: &Source, cx: &Cx, out: &mut Diagnostics) -> Option<
         scope,
     };
     let wiring = Wiring::of(&room, out);
-    let stages = stages::read(&room, &wiring, out);
+    after::check(&room, &wiring, out);
+    let settings = settings::read(&room, &wiring, out);
+    let stages = stages::read(&room, &wiring, &settings, out);
     let flow = flow::infer(&room, &wiring, &stages, out);
     wiring::unread(&room, &wiring, &stages, out);
     room.types.unused(out);
-    let settings = settings::read(&room, &wiring, out);
     if out.has_errors() {
         return None;
     }
-    Some(compile::compile(
-        &room, source, &wiring, &stages, &flow, settings,
-    ))
+    let needs = flow::needs(&room, &wiring, &stages, &flow);
+    let found = compile::Found {
+        room: &room,
+        wiring: &wiring,
+        stages: &stages,
+        settings: &settings,
+        flow: &flow,
+        needs: &needs,
+    };
+    Some(compile::compile(&found, source))
 }
 
 fn environment(file: &File) -> Env {

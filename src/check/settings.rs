@@ -1,12 +1,13 @@
 //! How stages run and how much connections hold: the numbers, with their defaults.
 
 use std::num::NonZeroUsize;
+use std::time::Duration;
 
 use super::Room;
 use super::wiring::Wiring;
 use crate::diagnostic::{At, Diagnostic, Diagnostics};
-use crate::plan::{Executor, OnError, Ordered};
-use crate::spec::{self, ExecutorKind, Placed, Workers};
+use crate::plan::{Executor, Full, MaxErrors, OnError, Ordered, Policy, Retry};
+use crate::spec::{self, ExecutorKind, Modifiers, Placed, Workers};
 
 /// How many items a connection holds where nothing is written.
 const MAX: usize = 1024;
@@ -14,6 +15,10 @@ const MAX: usize = 1024;
 const MAX_BYTES: usize = 64 << 20;
 /// How many results of an ordered stage wait for their turn where nothing is written.
 const WINDOW: usize = 1024;
+/// How many items of a stage wait aside where nothing is written.
+const MAX_WAITING: usize = 10_000;
+/// The longest wait between two attempts where nothing is written.
+const MAX_WAIT: Duration = Duration::from_secs(3600);
 /// More threads in one stage than this are a slip of the keyboard.
 const MOST_THREADS: usize = 10_000;
 
@@ -27,13 +32,17 @@ pub(super) struct Settings {
 pub(super) struct StageSettings {
     pub executor: Executor,
     pub ordered: Ordered,
-    pub on_error: OnError,
+    pub max_errors: Option<MaxErrors>,
+    pub max_waiting: usize,
+    /// For its steps that say nothing themselves.
+    pub policy: Policy,
 }
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bounds {
     pub max: NonZeroUsize,
     pub max_bytes: NonZeroUsize,
+    pub full: Full,
 }
 
 pub(super) fn read(room: &Room<'_>, wiring: &Wiring<'_>, out: &mut Diagnostics) -> Settings {
@@ -55,6 +64,7 @@ pub(super) fn read(room: &Room<'_>, wiring: &Wiring<'_>, out: &mut Diagnostics) 
                 "max_bytes",
                 out,
             ),
+            full: full(c),
         })
         .collect();
     Settings { stages, conns }
@@ -100,14 +110,74 @@ fn stage(
         None if ordered_by_default(wiring, number) => with_window(WINDOW, executor),
         None => Ordered::No,
     };
-    let on_error = match stage.on_error.as_ref().map(|o| &o.value) {
-        Some(spec::OnError::Drop) => OnError::Drop,
-        _ => OnError::Fail,
-    };
+    let retry = stage.retry.map(|r| r.value);
     StageSettings {
         executor,
         ordered,
-        on_error,
+        max_errors: stage.max_errors.map(|m| match m.value {
+            spec::MaxErrors::Count(n) => MaxErrors::Count(n),
+            spec::MaxErrors::Percent(p) => MaxErrors::Percent(p),
+        }),
+        max_waiting: retry
+            .and_then(|r| r.max_waiting)
+            .map_or(MAX_WAITING, |n| usize::try_from(n).unwrap_or(usize::MAX)),
+        policy: Policy {
+            retry: retry.map(attempts),
+            timeout: stage.timeout.map(|t| t.value),
+            on_error: stage
+                .on_error
+                .as_ref()
+                .map_or(OnError::Fail, |e| consequence(wiring, number, &e.value)),
+        },
+    }
+}
+
+/// What holds for a step of a stage: what it says itself, and for the rest what holds around it.
+pub(super) fn policy(wiring: &Wiring<'_>, stage: usize, around: Policy, own: &Modifiers) -> Policy {
+    let on_error = own.on_error.as_ref();
+    Policy {
+        retry: own.retry.map(|r| attempts(r.value)).or(around.retry),
+        timeout: own.timeout.map(|t| t.value).or(around.timeout),
+        on_error: on_error.map_or(around.on_error, |e| consequence(wiring, stage, &e.value)),
+    }
+}
+
+fn attempts(written: spec::Retry) -> Retry {
+    Retry {
+        times: written.times,
+        wait: written.wait,
+        factor: written.factor,
+        max_wait: written.max_wait.unwrap_or(MAX_WAIT),
+        jitter: written.jitter,
+    }
+}
+
+fn consequence(wiring: &Wiring<'_>, stage: usize, written: &spec::OnError) -> OnError {
+    match written {
+        spec::OnError::Fail => OnError::Fail,
+        spec::OnError::Drop => OnError::Drop,
+        spec::OnError::KeepGoing => OnError::KeepGoing,
+        spec::OnError::To(key) => {
+            let dead = &wiring.stages[stage].dead;
+            // A name that does not exist was said.
+            OnError::To(
+                dead.iter()
+                    .position(|c| wiring.conns[*c].name == key.text)
+                    .unwrap_or_default(),
+            )
+        }
+    }
+}
+
+/// A full feedback queue that blocked would stop the loop that is to empty it.
+fn full(conn: &super::wiring::Conn<'_>) -> Full {
+    match conn.declared.and_then(|d| d.full).map(|f| f.value) {
+        Some(spec::Full::Block) => Full::Block,
+        Some(spec::Full::DropNewest) => Full::DropNewest,
+        Some(spec::Full::DropOldest) => Full::DropOldest,
+        Some(spec::Full::Spill) => Full::Spill,
+        None if conn.is_feedback() => Full::Spill,
+        None => Full::Block,
     }
 }
 

@@ -1,11 +1,14 @@
-//! Reads each step of each stage, and says which may stand where. The one loop over steps and their modifiers.
+//! Reads each step of each stage with what stands beside it, and says which may stand where. The one loop
+//! over steps and their modifiers.
 
 use super::Room;
-use super::later;
+use super::settings::{Settings, policy};
 use super::wiring::Wiring;
 use crate::diagnostic::{Diagnostic, Diagnostics, nearest};
-use crate::spec::{self, StepNode};
-use crate::steps::{self, Group, Reader, STEPS, Step, StepDef};
+use crate::plan::Policy;
+use crate::spec::{self, Modifiers, StepNode, forms, keys};
+use crate::steps::modifiers::{Cast, Pack, Part};
+use crate::steps::{self, ExprText, Group, Reader, STEPS, Step, read_type};
 
 /// Every stage's steps, in the order of the file.
 #[derive(Debug)]
@@ -15,6 +18,7 @@ pub(super) struct Stages<'f> {
 
 #[derive(Debug)]
 pub(super) struct Stage<'f> {
+    /// Blocks without `if`, `in` and `into` are taken apart; a step with `as` may be two.
     pub steps: Vec<ReadStep<'f>>,
 }
 
@@ -22,16 +26,24 @@ pub(super) struct Stage<'f> {
 #[derive(Debug)]
 pub(super) struct ReadStep<'f> {
     pub node: &'f StepNode,
+    pub policy: Policy,
     /// `None`: it has a mistake, which was said.
-    pub known: Option<(&'static StepDef, Box<dyn Step>)>,
+    pub known: Option<Known>,
+}
+
+#[derive(Debug)]
+pub(super) struct Known {
+    pub group: Group,
+    pub step: Box<dyn Step>,
 }
 
 impl Stage<'_> {
     /// May what leaves it be left unread? (Also true where that cannot be known.)
     pub fn ends_in_sink(&self) -> bool {
-        self.steps.last().is_some_and(|s| match &s.known {
-            Some((def, step)) => step.is_sink() || def.group == Group::Coordinate,
-            None => true,
+        self.steps.last().is_some_and(|s| {
+            s.known
+                .as_ref()
+                .is_none_or(|k| k.step.is_sink() || k.group == Group::Coordinate)
         })
     }
 }
@@ -46,47 +58,185 @@ impl ReadStep<'_> {
     }
 }
 
-pub(super) fn read<'f>(room: &Room<'f>, wiring: &Wiring<'f>, out: &mut Diagnostics) -> Stages<'f> {
-    let list = room
-        .file
-        .stages
-        .iter()
-        .map(|stage| {
-            let mut steps = Vec::new();
-            read_list(&stage.steps, &mut steps, out);
-            let stage_read = Stage { steps };
-            source(stage, &stage_read, out);
-            stage_read
-        })
-        .collect();
+pub(super) fn read<'f>(
+    room: &Room<'f>,
+    wiring: &Wiring<'f>,
+    settings: &Settings,
+    out: &mut Diagnostics,
+) -> Stages<'f> {
+    let mut list = Vec::new();
+    for (number, stage) in room.file.stages.iter().enumerate() {
+        let mut reading = Reading {
+            room,
+            wiring,
+            stage: number,
+            steps: Vec::new(),
+            out,
+        };
+        reading.list(&stage.steps, settings.stages[number].policy);
+        let read = Stage {
+            steps: reading.steps,
+        };
+        source(stage, &read, out);
+        list.push(read);
+    }
     let stages = Stages { list };
-    same_files(room, wiring, &stages, out);
+    same_files(room, &stages, out);
     stages
 }
 
-fn read_list<'f>(nodes: &'f [StepNode], into: &mut Vec<ReadStep<'f>>, out: &mut Diagnostics) {
-    for node in nodes {
-        later::refuse_modifiers(&node.modifiers, out);
-        if node.key.text == "do" {
-            read_list(&node.steps, into, out);
-            continue;
+/// The steps of one list, as they are read.
+struct Reading<'a, 'f> {
+    room: &'a Room<'f>,
+    wiring: &'a Wiring<'f>,
+    stage: usize,
+    steps: Vec<ReadStep<'f>>,
+    out: &'a mut Diagnostics,
+}
+
+impl<'f> Reading<'_, 'f> {
+    fn list(&mut self, nodes: &'f [StepNode], around: Policy) {
+        for node in nodes {
+            self.node(node, around);
         }
-        let known = match steps::find(&node.key.text) {
-            Some(def) => {
-                let mut reader = Reader {
-                    diagnostics: out,
-                    step: def.name,
-                    at: node.key.at,
-                };
-                (def.read)(&node.node, &mut reader).map(|step| (def, step))
-            }
-            None => {
-                unknown(node, out);
-                None
-            }
-        };
-        into.push(ReadStep { node, known });
     }
+
+    fn node(&mut self, node: &'f StepNode, around: Policy) {
+        let m = &node.modifiers;
+        let policy = policy(self.wiring, self.stage, around, m);
+        let before = self.steps.len();
+        if node.key.text == "do" {
+            self.list(&node.steps, policy);
+        } else {
+            let known = self.step(node);
+            self.steps.push(ReadStep {
+                node,
+                policy,
+                known,
+            });
+        }
+        if let Some(ty) = &m.result {
+            let ty = read_type(ty, &self.room.types, self.out);
+            let last = self.steps.last_mut().and_then(|s| s.known.as_mut());
+            let cast = last.and_then(|k| (!k.step.target(&ty)).then_some(k.group));
+            if let Some(group) = cast {
+                let step: Box<dyn Step> = Box::new(Cast::to(ty));
+                self.steps.push(ReadStep {
+                    node,
+                    policy,
+                    known: Some(Known { group, step }),
+                });
+            }
+        }
+        if m.condition.is_some() || m.input.is_some() || m.into.is_some() {
+            let inner = self.steps.split_off(before);
+            self.part(node, inner, policy);
+        }
+    }
+
+    /// Puts `if`, `in` and `into` around steps.
+    fn part(&mut self, node: &'f StepNode, inner: Vec<ReadStep<'f>>, policy: Policy) {
+        let m = &node.modifiers;
+        let first = before_any(&self.steps) && self.room.file.stages[self.stage].from.is_empty();
+        let starts = first
+            && inner
+                .first()
+                .and_then(|s| s.known.as_ref())
+                .is_some_and(|k| k.step.is_source());
+        if starts && m.condition.is_none() && m.input.is_none() {
+            // A source with `into` starts a record.
+            let group = inner.last().and_then(|s| s.known.as_ref()).map(|k| k.group);
+            self.steps.extend(inner);
+            if let (Some(group), Some(into)) = (group, &m.into) {
+                let step: Box<dyn Step> = Box::new(Pack::into(&into.text));
+                self.steps.push(ReadStep {
+                    node,
+                    policy,
+                    known: Some(Known { group, step }),
+                });
+            }
+            return;
+        }
+        let mut group = None;
+        let mut steps = Vec::new();
+        let mut whole = true;
+        for step in inner {
+            if !std::ptr::eq(step.node, node) {
+                self.own_policy(&step.node.modifiers);
+            }
+            let Some(known) = step.known else {
+                whole = false;
+                continue;
+            };
+            if known.step.remembers() {
+                let name = &step.node.key.text;
+                self.out.push(
+                    Diagnostic::new(
+                        "E0407",
+                        step.node.key.at,
+                        format!("`{name}` gives results of many items, and cannot stand beside or under `if`, `in` or `into`"),
+                    )
+                    .help("choose or change the items in a step of their own before it (`filter`, `map`), or send them to a stage of their own with `to: {that: condition}`"),
+                );
+                whole = false;
+            }
+            group = Some(known.group);
+            steps.push((step.node.at, known.step));
+        }
+        let text = ExprText::of;
+        let part = Part::new(
+            m.condition.as_ref().map(text),
+            m.input.as_ref().map(text),
+            m.into.clone(),
+            steps,
+        );
+        let known = whole.then(|| Known {
+            group: group.unwrap_or(Group::Shape),
+            step: Box::new(part),
+        });
+        self.steps.push(ReadStep {
+            node,
+            policy,
+            known,
+        });
+    }
+
+    /// What the worker loop does for one step it cannot do for a step within another yet.
+    fn own_policy(&mut self, m: &Modifiers) {
+        let own = [
+            m.retry
+                .map(|r| (r.at, "retry` inside a block with `if`, `in` or `into")),
+            m.timeout
+                .map(|t| (t.at, "timeout` inside a block with `if`, `in` or `into")),
+            m.on_error
+                .as_ref()
+                .map(|e| (e.at, "on_error` inside a block with `if`, `in` or `into")),
+        ];
+        for (at, what) in own.into_iter().flatten() {
+            self.out.push(forms::not_built(at, what));
+        }
+    }
+
+    fn step(&mut self, node: &StepNode) -> Option<Known> {
+        let Some(def) = steps::find(&node.key.text) else {
+            unknown(node, self.out);
+            return None;
+        };
+        let mut reader = Reader {
+            diagnostics: self.out,
+            step: def.name,
+            at: node.key.at,
+        };
+        let step = (def.read)(&node.node, &mut reader)?;
+        Some(Known {
+            group: def.group,
+            step,
+        })
+    }
+}
+
+fn before_any(steps: &[ReadStep<'_>]) -> bool {
+    steps.is_empty()
 }
 
 /// What people call steps elsewhere.
@@ -139,8 +289,8 @@ const FOREIGN: &[(&str, &str)] = &[
 
 fn unknown(node: &StepNode, out: &mut Diagnostics) {
     let name = node.key.text.as_str();
-    if later::is_step(name) {
-        out.push(later::not_yet(node.key.at, &format!("the step `{name}`")));
+    if keys::STEPS.contains(&name) {
+        out.push(forms::not_built(node.key.at, name));
         return;
     }
     let d = Diagnostic::new("E0203", node.key.at, format!("there is no step `{name}`"));
@@ -167,37 +317,43 @@ fn source(stage: &spec::Stage, read: &Stage<'_>, out: &mut Diagnostics) {
         }
         return;
     };
-    if stage.from.is_empty()
+    let begins = stage.from.is_empty();
+    if begins
         && !stage.incomplete
-        && let Some((def, step)) = &first.known
-        && !step.is_source()
+        && let Some(known) = &first.known
+        && !known.step.is_source()
     {
+        let step = &first.node.key.text;
+        let message = if step == "do" {
+            format!("stage `{name}` has no `from`, and its first step needs an item")
+        } else {
+            format!("stage `{name}` has no `from`, and its first step `{step}` needs an item")
+        };
         out.push(
-            Diagnostic::new(
-                "E0404",
-                first.node.key.at,
-                format!("stage `{name}` has no `from`, and its first step `{}` needs an item", def.name),
-            )
+            Diagnostic::new("E0404", first.node.key.at, message)
             .help("name what it reads in `from:`, or begin with a source (`read`, `files`, `range`, `items`)"),
         );
     }
-    let inside = usize::from(stage.from.is_empty());
-    for step in read.steps.iter().skip(inside) {
-        if let Some((def, _)) = &step.known
-            && def.group == Group::Source
+    for step in read.steps.iter().skip(usize::from(begins)) {
+        if let Some(known) = &step.known
+            && known.group == Group::Source
+            && known.step.is_source()
         {
-            let what = format!("`{}` with an input (once for each item)", def.name);
-            out.push(later::not_yet(step.node.key.at, &what));
+            let name = &step.node.key.text;
+            out.push(forms::not_built(
+                step.node.key.at,
+                &format!("{name}` with an input, `{name}"),
+            ));
         }
     }
 }
 
 /// Two steps that write the same file would tear it.
-fn same_files(room: &Room<'_>, _: &Wiring<'_>, stages: &Stages<'_>, out: &mut Diagnostics) {
+fn same_files(room: &Room<'_>, stages: &Stages<'_>, out: &mut Diagnostics) {
     let mut seen = std::collections::HashMap::new();
     for (number, stage) in stages.list.iter().enumerate() {
         for step in &stage.steps {
-            let Some(path) = step.known.as_ref().and_then(|(_, s)| s.writes()) else {
+            let Some(path) = step.known.as_ref().and_then(|k| k.step.writes()) else {
                 continue;
             };
             let whole: std::path::PathBuf = room.file.folder.join(&path).components().collect();

@@ -7,7 +7,7 @@ use super::names::Named;
 use super::stages::Stages;
 use crate::diagnostic::{At, Diagnostic, Diagnostics};
 use crate::plan::{ConnKind, components};
-use crate::spec::{self, Full, Key, OnError, Order, To};
+use crate::spec::{self, Full, Key, OnError, Order, StepNode, Text, To};
 
 /// One end of a connection.
 #[derive(Clone, Copy, Debug)]
@@ -15,6 +15,15 @@ pub(super) struct End {
     pub stage: usize,
     /// Where the stage names it.
     pub at: At,
+    pub what: What,
+}
+
+/// What goes through an end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum What {
+    Items,
+    /// Dead letters.
+    Dead,
 }
 
 /// A connection, declared or between two stages.
@@ -29,16 +38,30 @@ pub(super) struct Conn<'f> {
 
 /// The connections of one stage.
 #[derive(Debug, Default)]
-pub(super) struct Ends {
+pub(super) struct Ends<'f> {
     pub inputs: Vec<usize>,
     pub outputs: Vec<usize>,
+    /// `to` as a mapping; `else` is the last.
+    pub routes: Vec<Route<'f>>,
+    /// Where dead letters go: the stage's own first.
+    pub dead: Vec<usize>,
+    pub after: Vec<usize>,
+}
+
+/// One branch of a routing `to`.
+#[derive(Debug)]
+pub(super) struct Route<'f> {
+    /// The number of the connection among the outputs.
+    pub outlet: usize,
+    /// `None`: `else`.
+    pub condition: Option<&'f Text>,
 }
 
 #[derive(Debug)]
 pub(super) struct Wiring<'f> {
     /// Declared ones first, in the order of the file.
     pub conns: Vec<Conn<'f>>,
-    pub stages: Vec<Ends>,
+    pub stages: Vec<Ends<'f>>,
     /// The stages, writers before readers (but for what comes back through a feedback queue).
     pub order: Vec<usize>,
 }
@@ -104,27 +127,61 @@ impl<'f> Wiring<'f> {
         stage: &'f spec::Stage,
         out: &mut Diagnostics,
     ) {
-        let keys: Vec<&Key> = match &stage.to {
-            To::All(keys) => keys.iter().collect(),
-            To::Route(routes) => routes.iter().map(|r| &r.to).collect(),
-        };
-        for key in once(&keys, "to", out) {
-            if let Some(conn) = room.names.target(key, &stage.name.text, out) {
-                self.stages[number].outputs.push(conn);
+        let name = &stage.name.text;
+        match &stage.to {
+            To::All(keys) => {
+                for key in once(keys, "to", out) {
+                    if let Some(conn) = room.names.target(key, name, out) {
+                        self.outlet(number, conn, key);
+                    }
+                }
+            }
+            To::Route(routes) => {
+                // The mapping's keys are different; the rest goes last, wherever it was written.
+                for last in [false, true] {
+                    for route in routes.iter().filter(|r| r.condition.is_none() == last) {
+                        if let Some(conn) = room.names.target(&route.to, name, out) {
+                            let outlet = self.outlet(number, conn, &route.to);
+                            self.stages[number].routes.push(Route {
+                                outlet,
+                                condition: route.condition.as_ref(),
+                            });
+                        }
+                    }
+                }
+            }
+        }
+        let own = stage.on_error.as_ref().map(|o| &o.value);
+        let mut letters: Vec<&Key> = own.and_then(dead_key).into_iter().collect();
+        dead_keys(&stage.steps, &mut letters);
+        for key in letters {
+            let Some(conn) = room.names.target(key, name, out) else {
+                continue;
+            };
+            if !self.stages[number].dead.contains(&conn) {
+                self.stages[number].dead.push(conn);
                 self.conns[conn].writers.push(End {
                     stage: number,
                     at: key.at,
+                    what: What::Dead,
                 });
             }
         }
-        if let Some(OnError::To(key)) = stage.on_error.as_ref().map(|o| &o.value)
-            && let Some(conn) = room.names.target(key, &stage.name.text, out)
-        {
-            self.conns[conn].writers.push(End {
-                stage: number,
-                at: key.at,
-            });
+    }
+
+    /// The number of a new way out among the stage's outputs.
+    fn outlet(&mut self, stage: usize, conn: usize, key: &Key) -> usize {
+        // Two branches may lead to one connection.
+        if let Some(known) = self.stages[stage].outputs.iter().position(|c| *c == conn) {
+            return known;
         }
+        self.stages[stage].outputs.push(conn);
+        self.conns[conn].writers.push(End {
+            stage,
+            at: key.at,
+            what: What::Items,
+        });
+        self.stages[stage].outputs.len() - 1
     }
 
     fn read(
@@ -134,11 +191,11 @@ impl<'f> Wiring<'f> {
         stage: &'f spec::Stage,
         out: &mut Diagnostics,
     ) {
-        let keys: Vec<&Key> = stage.from.iter().collect();
-        for key in once(&keys, "from", out) {
+        for key in once(&stage.from, "from", out) {
             let end = End {
                 stage: number,
                 at: key.at,
+                what: What::Items,
             };
             match room.names.source(key, out) {
                 Some(Named::Conn(conn)) => {
@@ -154,6 +211,7 @@ impl<'f> Wiring<'f> {
                         writers: vec![End {
                             stage: writer,
                             at: key.at,
+                            what: What::Items,
                         }],
                         readers: vec![end],
                     });
@@ -163,8 +221,10 @@ impl<'f> Wiring<'f> {
                 None => {}
             }
         }
-        for key in &stage.after {
-            room.names.stage(key, out);
+        for key in once(&stage.after, "after", out) {
+            if let Some(other) = room.names.stage(key, out) {
+                self.stages[number].after.push(other);
+            }
         }
     }
 
@@ -173,7 +233,11 @@ impl<'f> Wiring<'f> {
         for conn in self.conns.iter().filter(|c| c.kind == ConnKind::Pipe) {
             let stage = |end: &End| &room.file.stages[end.stage].name.text;
             let name = conn.name;
-            if let [first, second, ..] = conn.writers.as_slice() {
+            let mut writers = conn.writers.iter();
+            let first = writers.next();
+            // A stage may write its items and its dead letters to the same pipe.
+            let second = writers.find(|w| first.is_some_and(|f| f.stage != w.stage));
+            if let (Some(first), Some(second)) = (first, second) {
                 let message = format!(
                     "two stages write the pipe `{name}`: `{}` and `{}`",
                     stage(first),
@@ -274,13 +338,29 @@ impl<'f> Wiring<'f> {
     }
 }
 
+fn dead_key(on_error: &OnError) -> Option<&Key> {
+    match on_error {
+        OnError::To(key) => Some(key),
+        _ => None,
+    }
+}
+
+/// Where steps send their dead letters.
+fn dead_keys<'f>(steps: &'f [StepNode], into: &mut Vec<&'f Key>) {
+    for step in steps {
+        let own = step.modifiers.on_error.as_ref().map(|o| &o.value);
+        into.extend(own.and_then(dead_key));
+        dead_keys(&step.steps, into);
+    }
+}
+
 /// The keys without those that come twice, which is said.
-fn once<'f>(keys: &[&'f Key], word: &str, out: &mut Diagnostics) -> Vec<&'f Key> {
+fn once<'f>(keys: &'f [Key], word: &str, out: &mut Diagnostics) -> Vec<&'f Key> {
     let mut seen: HashSet<&str> = HashSet::new();
     let mut kept = Vec::new();
     for key in keys {
         if seen.insert(&key.text) {
-            kept.push(*key);
+            kept.push(key);
         } else {
             out.push(
                 Diagnostic::new(

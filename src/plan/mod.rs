@@ -3,8 +3,10 @@
 //! Knows nothing of YAML, threads or channels.
 
 mod graph;
+mod letter;
 
 pub use graph::{Graph, components};
+pub use letter::letter;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -63,11 +65,12 @@ pub struct Stage {
     pub place: Place,
     /// Empty: the first step is a source.
     pub inputs: Vec<ConnId>,
-    /// Every one of these gets every item, unless there are branches.
+    /// Each of these gets every item, but for those that branches lead to.
     pub outputs: Vec<Outlet>,
     /// `to` as a mapping: the first branch that holds takes the item; what none takes is dropped.
     pub branches: Option<Vec<Branch>>,
-    /// Where dead letters go (`on_error: {to: ...}` of the stage and its steps).
+    /// Where dead letters go (`on_error: {to: ...}` of the stage and its steps); their type is
+    /// [`letter`] of `takes`.
     pub dead: Vec<Outlet>,
     /// Where the steps `put` puts, and user code.
     pub puts: Vec<ConnId>,

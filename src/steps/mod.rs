@@ -88,6 +88,11 @@ pub trait Step: Debug + Send + Sync {
         self.is_sink()
     }
 
+    /// Does it give results of many items, at the end or now and then (`group`, `sort`, `top`, `batch`)?
+    fn remembers(&self) -> bool {
+        false
+    }
+
     /// May it stand first in a stage without `from`?
     fn is_source(&self) -> bool {
         false

@@ -139,34 +139,10 @@ impl Reader<'_> {
     /// problem at bytes of it ask [`Text::place`].
     pub fn expression(&mut self, node: &Node, what: &str) -> Option<Text> {
         forms::expression(node, what, self.diagnostics)
-        let Some(text) = node.expression() else {
-            self.error(
-                "E0105",
-                node.at,
-                format!("{what} must be an expression, not {}", node.describe()),
-            );
-            return None;
-        };
-        if let Some(d) = put_in_expression(&text) {
-            self.diagnostics.push(d);
-            return None;
-        }
-        Some(text)
     }
 
     /// A template: a text with `{expression}` in it, or a YAML number or bool. What `${}` put in is literal.
     pub fn template(&mut self, node: &Node, what: &str) -> Option<Text> {
         forms::template(node, what, self.diagnostics)
     }
-}
-
-/// What to say of an expression into which `${}` was put.
-pub(super) fn put_in_expression(text: &Text) -> Option<Diagnostic> {
-    let (name, at) = text.put_in.first()?;
-    let remedy = match name.strip_prefix("env.") {
-        Some(variable) => format!("env({variable:?})"),
-        None => format!("params.{name}"),
-    };
-    let message = format!("`${{{name}}}` cannot stand in an expression");
-    Some(Diagnostic::new("E0301", *at, message).help(format!("write `{remedy}`")))
 }

@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::table::put_in_expression;
 use super::{CompileCx, Infer, Reader, StepDef};
 use crate::diagnostic::{At, Diagnostic, Diagnostics, nearest};
 use crate::expr::{self, Code, Env, Expr, Problem, Use, Uses};
@@ -27,12 +26,8 @@ impl ExprText {
     }
 
     /// An expression that is no option of a step (`if`, a route's condition).
-    pub fn of(text: &Text, diagnostics: &mut Diagnostics) -> Option<ExprText> {
-        if let Some(d) = put_in_expression(text) {
-            diagnostics.push(d);
-            return None;
-        }
-        Some(ExprText::new(text.clone()))
+    pub fn of(text: &Text) -> ExprText {
+        ExprText::new(text.clone())
     }
 
     fn new(text: Text) -> ExprText {

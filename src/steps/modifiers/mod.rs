@@ -2,7 +2,9 @@
 //! not know of it. `timeout`, `retry`, `on_error` and `with` are not here: they are the worker loop's.
 
 mod cast;
+mod pack;
 mod part;
 
 pub use cast::Cast;
+pub use pack::Pack;
 pub use part::Part;
