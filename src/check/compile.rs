@@ -8,10 +8,10 @@ use super::stages::Stages;
 use super::wiring::{What, Wiring};
 use crate::diagnostic::Source;
 use crate::plan::{
-    Branch, Conn, ConnId, DRAIN, Order, Outlet, Plan, Program, Stage, StageId, Step, letter,
+    Branch, Conn, ConnId, DRAIN, Order, Outlet, Plan, Program, Stage, StageId, Step,
 };
 use crate::spec::{self, File};
-use crate::steps::{CompileCx, Convert};
+use crate::steps::{CompileCx, Convert, dead_letter_type};
 use crate::value::{Name, Type};
 
 fn number(n: usize) -> u32 {
@@ -43,7 +43,7 @@ impl Compiled {
     fn gives_as(&self, what: What) -> Type {
         match what {
             What::Items => self.gives.clone(),
-            What::Dead => letter(&self.takes),
+            What::Dead => dead_letter_type(&self.takes),
         }
     }
 }
@@ -251,7 +251,7 @@ impl Found<'_, '_> {
             takes,
             gives,
         } = compiled;
-        let letter = letter(&takes);
+        let letter = dead_letter_type(&takes);
         Stage {
             id: StageId(number(i)),
             name: Name::from(written.name.text.as_str()),

@@ -6,8 +6,7 @@ use super::types::difference;
 use super::wiring::{What, Wiring};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::expr::{Env, Use, Uses};
-use crate::plan::letter;
-use crate::steps::{ExprText, Infer, read_type};
+use crate::steps::{ExprText, Infer, dead_letter_type, read_type};
 use crate::value::Type;
 
 /// The types before anything is narrowed.
@@ -33,7 +32,7 @@ impl StageFlow {
     pub fn gives_as(&self, what: What) -> Type {
         match what {
             What::Items => self.gives(),
-            What::Dead => letter(&self.takes()),
+            What::Dead => dead_letter_type(&self.takes()),
         }
     }
 

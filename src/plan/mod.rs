@@ -3,10 +3,8 @@
 //! Knows nothing of YAML, threads or channels.
 
 mod graph;
-mod letter;
 
 pub use graph::{Graph, components};
-pub use letter::letter;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -70,7 +68,7 @@ pub struct Stage {
     /// `to` as a mapping: the first branch that holds takes the item; what none takes is dropped.
     pub branches: Option<Vec<Branch>>,
     /// Where dead letters go (`on_error: {to: ...}` of the stage and its steps); their type is
-    /// [`letter`] of `takes`.
+    /// [`crate::steps::dead_letter_type`] of `takes`.
     pub dead: Vec<Outlet>,
     /// Where the steps `put` puts, and user code.
     pub puts: Vec<ConnId>,

@@ -191,6 +191,7 @@ impl Run {
                 tally,
                 faults,
                 output,
+                conns,
             } = cx;
             let mut faults = Within {
                 outer: *faults,
@@ -203,6 +204,7 @@ impl Run {
                 tally,
                 faults: &mut faults,
                 output: *output,
+                conns,
             };
             match step.run(batch, &mut inner) {
                 Flow::Next(batch) => held.stack.push((at + 1, batch)),
@@ -487,6 +489,19 @@ impl BatchStep for Run {
             }
         }
         Ok(None)
+    }
+
+    fn cancel(&mut self, cx: &mut Cx<'_>) {
+        let Some(mut held) = self.held.take() else {
+            return;
+        };
+        // The batch that waits is on top.
+        if let Some((at, _)) = held.stack.last()
+            && let Some(step) = self.steps.get_mut(*at)
+        {
+            step.cancel(cx);
+        }
+        held.parent.clear();
     }
 
     fn abandon(&mut self) {
