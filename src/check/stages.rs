@@ -4,9 +4,9 @@
 use super::Room;
 use super::settings::{Settings, policy};
 use super::wiring::Wiring;
-use crate::diagnostic::{Diagnostic, Diagnostics, nearest};
+use crate::diagnostic::{At, Diagnostic, Diagnostics, nearest};
 use crate::plan::Policy;
-use crate::spec::{self, Modifiers, StepNode, forms, keys};
+use crate::spec::{self, Modifiers, StepNode, keys};
 use crate::steps::modifiers::{Cast, Pack, Part};
 use crate::steps::{self, ExprText, Group, Reader, STEPS, Step, read_type};
 
@@ -137,7 +137,7 @@ impl<'f> Reading<'_, 'f> {
     /// Puts `if`, `in` and `into` around steps.
     fn part(&mut self, node: &'f StepNode, inner: Vec<ReadStep<'f>>, policy: Policy) {
         let m = &node.modifiers;
-        let first = before_any(&self.steps) && self.room.file.stages[self.stage].from.is_empty();
+        let first = self.steps.is_empty() && self.room.file.stages[self.stage].from.is_empty();
         let starts = first
             && inner
                 .first()
@@ -204,16 +204,15 @@ impl<'f> Reading<'_, 'f> {
     /// What the worker loop does for one step it cannot do for a step within another yet.
     fn own_policy(&mut self, m: &Modifiers) {
         let own = [
-            m.retry
-                .map(|r| (r.at, "retry` inside a block with `if`, `in` or `into")),
-            m.timeout
-                .map(|t| (t.at, "timeout` inside a block with `if`, `in` or `into")),
-            m.on_error
-                .as_ref()
-                .map(|e| (e.at, "on_error` inside a block with `if`, `in` or `into")),
+            m.retry.map(|r| (r.at, "retry")),
+            m.timeout.map(|t| (t.at, "timeout")),
+            m.on_error.as_ref().map(|e| (e.at, "on_error")),
         ];
         for (at, what) in own.into_iter().flatten() {
-            self.out.push(forms::not_built(at, what));
+            self.out.push(later(
+                at,
+                &format!("`{what}` inside a block with `if`, `in` or `into`"),
+            ));
         }
     }
 
@@ -235,8 +234,13 @@ impl<'f> Reading<'_, 'f> {
     }
 }
 
-fn before_any(steps: &[ReadStep<'_>]) -> bool {
-    steps.is_empty()
+/// E0104 for what the tables of keys cannot know.
+fn later(at: At, what: &str) -> Diagnostic {
+    Diagnostic::new(
+        "E0104",
+        at,
+        format!("{what} is part of the language, but not built yet"),
+    )
 }
 
 /// What people call steps elsewhere.
@@ -290,7 +294,7 @@ const FOREIGN: &[(&str, &str)] = &[
 fn unknown(node: &StepNode, out: &mut Diagnostics) {
     let name = node.key.text.as_str();
     if keys::STEPS.contains(&name) {
-        out.push(forms::not_built(node.key.at, name));
+        out.push(later(node.key.at, &format!("the step `{name}`")));
         return;
     }
     let d = Diagnostic::new("E0203", node.key.at, format!("there is no step `{name}`"));
@@ -340,9 +344,9 @@ fn source(stage: &spec::Stage, read: &Stage<'_>, out: &mut Diagnostics) {
             && known.step.is_source()
         {
             let name = &step.node.key.text;
-            out.push(forms::not_built(
+            out.push(later(
                 step.node.key.at,
-                &format!("{name}` with an input, `{name}"),
+                &format!("`{name}` with an input (once for each item)"),
             ));
         }
     }
