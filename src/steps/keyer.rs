@@ -87,6 +87,16 @@ impl Get {
         slot.map_or_else(|| Get::Code(expr.compile(input)), Get::Slot)
     }
 
+    pub(super) fn bool(&self, row: Row<'_>, scope: &Scope) -> Result<bool, EvalError> {
+        match self {
+            Get::Slot(slot) => match row.cells[*slot] {
+                Cell::Bool(b) => Ok(b),
+                _ => Err(null("a bool")),
+            },
+            Get::Code(code) => code.bool(row, scope),
+        }
+    }
+
     pub(super) fn int(&self, row: Row<'_>, scope: &Scope) -> Result<i64, EvalError> {
         match self {
             Get::Slot(slot) => match row.cells[*slot] {

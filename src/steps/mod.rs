@@ -15,6 +15,7 @@ mod cx;
 mod dead_letter;
 mod fields;
 mod filter;
+mod group;
 #[cfg(test)]
 mod harness;
 mod key;

@@ -57,6 +57,7 @@ pub static STEPS: &[&StepDef] = &[
     &super::fields::KEEP,
     &super::fields::REMOVE,
     &super::fields::RENAME,
+    &super::group::GROUP,
     &super::take::TAKE,
     &super::take::SKIP,
     &super::top::TOP,
