@@ -148,7 +148,7 @@ impl Conn {
             return Offer::Taken;
         }
         batch.compact_if_sparse();
-        let weight = batch.weight();
+        let weight = batch.weigh();
         let mut state = self.state.lock();
         if state.readers == 0 {
             return Offer::Unread;
@@ -161,15 +161,14 @@ impl Conn {
                 if room < batch.len() {
                     if room > 0 {
                         let front = batch.split_front(room);
-                        let weight = front.weight();
-                        state.take_in(front, weight);
+                        state.take_in(front);
                         state.wake_getter();
                     }
                     state.enlist_putter(agent);
                     return Offer::Full(Wait::for_(What::Put(self.id)));
                 }
                 let whole = batch.split_front(usize::MAX);
-                state.take_in(whole, weight);
+                state.take_in(whole);
                 // The baton: room is left, so the next writer need not wait for a reader to say so.
                 if state.order.len() < max && state.bytes < self.bounds.max_bytes.get() {
                     state.wake_putter();
@@ -181,12 +180,11 @@ impl Conn {
                 let refused = batch.clear() as u64;
                 state.counts.put += refused;
                 state.counts.dropped += refused;
-                let weight = front.weight();
-                state.take_in(front, weight);
+                state.take_in(front);
             }
             Full::DropOldest => {
                 let whole = batch.split_front(usize::MAX);
-                state.take_in(whole, weight);
+                state.take_in(whole);
                 let over = state.order.len().saturating_sub(max);
                 if over > 0 {
                     let (gone, bytes) = state.order.evict(over);
@@ -224,7 +222,7 @@ impl Conn {
                 state.bytes = if state.order.len() == 0 {
                     0
                 } else {
-                    state.bytes.saturating_sub(batch.weight())
+                    state.bytes.saturating_sub(batch.weighed())
                 };
                 state.wake_putter();
                 // The baton: more waits than this reader took.
@@ -248,7 +246,7 @@ impl Conn {
         }
         let mut state = self.state.lock();
         state.counts.got -= batch.len() as u64;
-        state.bytes += batch.weight();
+        state.bytes += batch.weighed();
         state.order.push_front(batch);
         state.wake_getter();
     }
@@ -312,12 +310,12 @@ impl Conn {
 }
 
 impl State {
-    fn take_in(&mut self, batch: Batch, weight: usize) {
+    fn take_in(&mut self, batch: Batch) {
         if batch.is_empty() {
             return;
         }
         self.counts.put += batch.len() as u64;
-        self.bytes += weight;
+        self.bytes += batch.weighed();
         self.order.push(batch);
         self.counts.peak = self.counts.peak.max(self.order.len() as u64);
     }

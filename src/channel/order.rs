@@ -60,7 +60,7 @@ impl Order for Fifo {
             let Some(mut batch) = self.pop(n - gone) else {
                 break;
             };
-            bytes += batch.weight();
+            bytes += batch.weighed();
             gone += batch.clear();
         }
         (gone, bytes)
@@ -98,6 +98,7 @@ impl Loose {
             batch.push(cells);
         }
         batch.span = batch.len() as u64;
+        batch.weigh();
         (!batch.is_empty()).then_some(batch)
     }
 }

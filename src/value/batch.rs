@@ -23,6 +23,8 @@ pub struct Batch {
     pub span: u64,
     /// Bytes that a sink's first half made for these rows, for its second half (see `steps::write`).
     pub rendered: Option<Vec<u8>>,
+    /// What the rows weighed when they entered a connection, so that nobody weighs them again on the way out.
+    weighed: usize,
 }
 
 /// One row of a batch: what a compiled expression looks at.
@@ -74,6 +76,7 @@ impl Batch {
             ord: 0,
             span: 0,
             rendered: None,
+            weighed: 0,
         }
     }
 
@@ -89,6 +92,7 @@ impl Batch {
             ord: 0,
             span: 0,
             rendered: None,
+            weighed: 0,
         }
     }
 
@@ -106,6 +110,7 @@ impl Batch {
             ord: self.ord,
             span: self.span,
             rendered: None,
+            weighed: 0,
         }
     }
 
@@ -333,7 +338,11 @@ impl Batch {
             ord: self.ord,
             span: if whole { n as u64 } else { self.span },
             rendered: None,
+            weighed: 0,
         };
+        let mut front = front;
+        front.weighed = self.weighed / self.rows * n;
+        self.weighed -= front.weighed;
         self.rows -= n;
         if whole {
             self.ord += n as u64;
@@ -375,6 +384,17 @@ impl Batch {
         }
     }
 
+    /// Weighs the rows, for [`Batch::weighed`].
+    pub fn weigh(&mut self) -> usize {
+        self.weighed = self.weight();
+        self.weighed
+    }
+
+    /// What the rows weighed last; after a split, each part's share.
+    pub fn weighed(&self) -> usize {
+        self.weighed
+    }
+
     /// Bytes that the rows themselves hold, as an estimate: what `max_bytes` counts.
     pub fn weight(&self) -> usize {
         self.cells.len() * 16 + self.cells.iter().map(Cell::weight).sum::<usize>()
@@ -383,6 +403,10 @@ impl Batch {
     /// Copies the few rows that are left out of large blocks, so that ten surviving lines do not pin a
     /// megabyte. Called where a batch enters a connection.
     pub fn compact_if_sparse(&mut self) {
+        // Where most of what was claimed is still here, its neighbours use the same block.
+        if self.rows as u64 * 4 > self.span {
+            return;
+        }
         let held = self.blocks.held();
         if held < 64 << 10 {
             return;
@@ -477,6 +501,7 @@ mod tests {
         let mut b = Batch::new(Shape::of(&Type::String), Blocks::one(block.clone()));
         let cell = b.blocks().text_in(0, 5, 10);
         b.push([cell]);
+        b.span = 256;
         b.compact_if_sparse();
         assert_eq!(texts(&b), ["xxxxxxxxxx"]);
         assert_eq!(Arc::strong_count(&block), 1);
