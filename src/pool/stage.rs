@@ -31,6 +31,8 @@ pub struct Stage {
     puts: Vec<Arc<Conn>>,
     pub(super) takes: Type,
     pub(super) on_error: plan::OnError,
+    /// What holds for the first step: the source, where there is one.
+    pub(super) first: Option<plan::Policy>,
     pub(super) faults: Arc<StageFaults>,
     aside: Mutex<Aside>,
     max_waiting: usize,
@@ -98,6 +100,7 @@ impl Stage {
                 .collect(),
             takes: stage.takes.clone(),
             on_error: stage.on_error,
+            first: stage.program.steps.first().map(|step| step.policy),
             faults: Arc::new(StageFaults::new(stage)),
             aside: Mutex::default(),
             max_waiting: stage.max_waiting,

@@ -236,6 +236,9 @@ impl Worker {
     fn take(&mut self, segment: usize) -> Result<Taken, Failure> {
         let draining = self.shared.stop.is_draining();
         self.book.step = 0;
+        if let Some(policy) = self.stage.first {
+            self.book.policy = policy;
+        }
         self.book.attempt = None;
         self.book.input = None;
         let lost = self.book.dropped + self.book.dead;
