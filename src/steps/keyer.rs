@@ -1,11 +1,13 @@
 //! The key of a row: one expression or several, as bytes in the order of their values (see `key`).
 
+use std::sync::Arc;
+
 use super::key;
 use super::words::no_item;
 use super::{CompileCx, ExprText, Infer, Reader};
 use crate::expr::{Code, Env, EvalError, Expr, Scope, Uses};
 use crate::spec::Node;
-use crate::value::{Blocks, Cell, Row, Type};
+use crate::value::{Batch, Blocks, Cell, Row, Type};
 
 /// What to order by, as it was written: an expression, or a list of them, the first of which counts most.
 #[derive(Clone, Debug)]
@@ -51,17 +53,30 @@ impl By {
     pub(super) fn compile(&self, input: Option<&Type>, cx: &CompileCx<'_>) -> Keyer {
         let exprs: Vec<Expr> = self.0.iter().map(|e| e.checked(input, cx)).collect();
         let kind = match exprs.as_slice() {
-            [one] => match one.ty() {
-                Type::Int => Kind::Int,
-                Type::Double => Kind::Double,
-                Type::String => Kind::String,
-                _ => Kind::Any,
-            },
+            [one] => Kind::of(one.ty()),
             _ => Kind::Any,
         };
         Keyer {
             parts: exprs.iter().map(|e| Get::of(e, input)).collect(),
             kind,
+            scratch: Blocks::new(),
+        }
+    }
+
+    /// The keyer of an expression, for tests.
+    #[cfg(test)]
+    pub(super) fn test(text: &str, ty: &Type) -> Keyer {
+        let expr = crate::expr::check(
+            text,
+            &Env {
+                item: Some(ty.clone()),
+                ..Env::default()
+            },
+        )
+        .unwrap();
+        Keyer {
+            parts: vec![Get::of(&expr, Some(ty))],
+            kind: Kind::of(expr.ty()),
             scratch: Blocks::new(),
         }
     }
@@ -148,6 +163,17 @@ enum Kind {
     Any,
 }
 
+impl Kind {
+    fn of(ty: &Type) -> Kind {
+        match ty {
+            Type::Int => Kind::Int,
+            Type::Double => Kind::Double,
+            Type::String => Kind::String,
+            _ => Kind::Any,
+        }
+    }
+}
+
 /// Makes the keys of rows.
 #[derive(Clone, Debug)]
 pub(super) struct Keyer {
@@ -158,6 +184,11 @@ pub(super) struct Keyer {
 }
 
 impl Keyer {
+    /// Are all keys eight bytes long?
+    pub(super) fn is_fixed(&self) -> bool {
+        matches!(self.kind, Kind::Int | Kind::Double)
+    }
+
     /// Appends the row's key.
     ///
     /// # Errors
@@ -199,4 +230,37 @@ pub(super) fn prefix(key: &[u8]) -> u64 {
     let n = key.len().min(8);
     first[..n].copy_from_slice(&key[..n]);
     u64::from_be_bytes(first)
+}
+
+/// Which cells of a row are kept.
+#[derive(Clone, Debug)]
+pub(super) enum Keeps {
+    All,
+    Slots(Arc<[usize]>),
+}
+
+impl Keeps {
+    pub(super) fn of(input: &Type, out: &Type) -> Keeps {
+        match (input.as_record(), out.as_record()) {
+            (Some(a), Some(b)) if a != b => {
+                Keeps::Slots(b.fields.iter().filter_map(|f| a.slot(&f.name)).collect())
+            }
+            _ => Keeps::All,
+        }
+    }
+
+    pub(super) fn cells<'c>(&self, cells: &'c [Cell]) -> impl Iterator<Item = &'c Cell> {
+        let slots = match self {
+            Keeps::All => None,
+            Keeps::Slots(slots) => Some(slots.clone()),
+        };
+        let n = slots.as_ref().map_or(cells.len(), |s| s.len());
+        (0..n).map(move |i| &cells[slots.as_ref().map_or(i, |s| s[i])])
+    }
+}
+
+/// Where a batch stands in the stage's input, so that parts of several workers can be put in order: batches
+/// of the same ordinal are all seen by one worker, those that cover none come before the next that does.
+pub(super) fn place(batch: &Batch) -> u64 {
+    batch.ord * 2 + u64::from(batch.span > 0)
 }

@@ -26,6 +26,7 @@ mod notation;
 mod parse;
 mod print;
 mod read;
+mod sort;
 mod table;
 mod take;
 mod template_text;

@@ -58,6 +58,7 @@ pub static STEPS: &[&StepDef] = &[
     &super::fields::REMOVE,
     &super::fields::RENAME,
     &super::group::GROUP,
+    &super::sort::SORT,
     &super::take::TAKE,
     &super::take::SKIP,
     &super::top::TOP,

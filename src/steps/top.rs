@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 use std::sync::Arc;
 
-use super::keyer::{By, Keyer, prefix};
+use super::keyer::{By, Keeps, Keyer, place, prefix};
 use super::words::Args;
 use super::{
     CompileCx, Compiled, Cx, Group, Infer, Memory, Op, Opt, Outcome, Reader, RunError, Step,
@@ -90,39 +90,6 @@ impl Step for Top {
     fn describe(&self) -> String {
         format!("top {} by {}", self.n, self.by.describe())
     }
-}
-
-/// Which cells of a row are kept.
-#[derive(Clone, Debug)]
-pub(super) enum Keeps {
-    All,
-    Slots(Arc<[usize]>),
-}
-
-impl Keeps {
-    pub(super) fn of(input: &Type, out: &Type) -> Keeps {
-        match (input.as_record(), out.as_record()) {
-            (Some(a), Some(b)) if a != b => {
-                Keeps::Slots(b.fields.iter().filter_map(|f| a.slot(&f.name)).collect())
-            }
-            _ => Keeps::All,
-        }
-    }
-
-    pub(super) fn cells<'c>(&self, cells: &'c [Cell]) -> impl Iterator<Item = &'c Cell> {
-        let slots = match self {
-            Keeps::All => None,
-            Keeps::Slots(slots) => Some(slots.clone()),
-        };
-        let n = slots.as_ref().map_or(cells.len(), |s| s.len());
-        (0..n).map(move |i| &cells[slots.as_ref().map_or(i, |s| s[i])])
-    }
-}
-
-/// Where a batch stands in the stage's input, so that parts of several workers can be put in order: batches
-/// of the same ordinal are all seen by one worker, those that cover none come before the next that does.
-pub(super) fn place(batch: &Batch) -> u64 {
-    batch.ord * 2 + u64::from(batch.span > 0)
 }
 
 /// An item that is among the best. The greatest in this order is the one to go first: the least key, and of

@@ -138,6 +138,12 @@ impl Blocks {
         }
     }
 
+    /// Forgets everything; the arena keeps its room for what comes next.
+    pub fn clear(&mut self) {
+        self.list.clear();
+        self.arena.clear();
+    }
+
     fn bytes_of(&self, number: u8) -> &[u8] {
         match self.list.get(usize::from(number)) {
             Some(block) => block.bytes(),

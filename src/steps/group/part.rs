@@ -4,8 +4,7 @@ use std::any::Any;
 use std::sync::Arc;
 
 use super::super::key;
-use super::super::keyer::{Get, null};
-use super::super::top::place;
+use super::super::keyer::{Get, null, place};
 use super::super::{Cx, Memory, Outcome, RunError};
 use super::column::{Column, Rows};
 use super::keys::Keys;
