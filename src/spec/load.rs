@@ -220,7 +220,13 @@ impl Builder<'_> {
                 self.add(node, at)?;
             }
             Event::Scalar(text, style, anchor, tag) => {
-                let begin = self.skip_properties(start, end);
+                // The place of a block begins with its text, which may look like a tag.
+                let block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
+                let begin = if block {
+                    start
+                } else {
+                    self.skip_properties(start, end)
+                };
                 self.charge(
                     Cost {
                         nodes: 1,
