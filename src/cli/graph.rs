@@ -11,7 +11,7 @@ use crate::report::{graph, output, terminal};
 pub(super) struct Args {
     /// The pipeline file; `-` is standard input
     file: PathBuf,
-    /// `text` for the terminal, `dot` for Graphviz
+    /// `text` for the terminal, `dot` for Graphviz, `mermaid` for Markdown pages, `svg` for browsers
     #[arg(long, value_enum, default_value_t)]
     format: Format,
     /// Writes the drawing to this file
@@ -26,9 +26,7 @@ enum Format {
     #[default]
     Text,
     Dot,
-    /// (not built yet)
     Mermaid,
-    /// (not built yet)
     Svg,
 }
 
@@ -41,18 +39,13 @@ pub(super) fn run(args: &Args, color: Color) -> Exit {
 
 fn draw(args: &Args, color: Color) -> Result<Exit, Exit> {
     let screen = screen(color)?;
-    if let Format::Mermaid | Format::Svg = args.format {
-        screen.say(
-            Level::Error,
-            "this format of `graph` is not built yet; `text` and `dot` are",
-        );
-        return Err(Exit::Invalid);
-    }
     let plan = input::plan(&args.file, &args.settings, false, &screen)?;
     let on_screen = args.output.is_none() && output::stdout_is_terminal();
     let text = match args.format {
         Format::Dot => graph::dot(&plan),
-        Format::Text | Format::Mermaid | Format::Svg => {
+        Format::Mermaid => graph::mermaid(&plan),
+        Format::Svg => graph::svg(&plan),
+        Format::Text => {
             let columns = if on_screen { terminal::size().0 } else { PAGE };
             let on = if args.output.is_some() {
                 color == Color::Always

@@ -1,6 +1,6 @@
 //! `graph --format dot`: for Graphviz.
 
-use super::words;
+use super::words::{self, How};
 use crate::plan::{Conn, ConnKind, Plan, Stage};
 
 /// What everything looks like unless it says otherwise.
@@ -14,18 +14,30 @@ pub(super) fn draw(plan: &Plan) -> String {
     if let Some(description) = &plan.description {
         lines.push(format!("  label={};", quoted(description.trim_end())));
     }
-    lines.extend(plan.stages.iter().map(node));
-    lines.extend(plan.conns.iter().flat_map(arrows));
+    lines.extend(plan.stages.iter().map(|s| node(plan, s)));
+    let queues = plan.conns.iter().filter(|c| c.kind == ConnKind::Queue);
+    lines.extend(queues.flat_map(queue));
+    for stage in &plan.stages {
+        lines.extend(
+            words::ways(plan, stage)
+                .into_iter()
+                .flat_map(|(conn, how)| arrows(stage, conn, how)),
+        );
+        lines.extend(stage.after.iter().map(|a| {
+            format!(
+                "  s{} -> s{} [style=dotted, arrowhead=empty, label=\"then\"];",
+                a.0, stage.id.0
+            )
+        }));
+    }
     lines.push("}\n".into());
     lines.join("\n")
 }
 
-fn node(stage: &Stage) -> String {
-    let mut lines = vec![
-        stage.name.to_string(),
-        words::executor(stage),
-        String::new(),
-    ];
+fn node(plan: &Plan, stage: &Stage) -> String {
+    let mut lines = vec![stage.name.to_string(), words::executor(stage)];
+    lines.extend(words::manner(plan, stage));
+    lines.push(String::new());
     lines.extend(words::steps(stage));
     // `\l` ends each line at the left.
     let label: Vec<String> = lines.iter().map(|l| escaped(l) + "\\l").collect();
@@ -37,22 +49,33 @@ fn node(stage: &Stage) -> String {
     )
 }
 
-fn arrows(conn: &Conn) -> Vec<String> {
-    let (id, label) = (conn.id.0, quoted(&words::conn(conn)));
-    let (writers, readers) = (conn.writers.iter(), conn.readers.iter());
-    if conn.kind == ConnKind::Queue {
-        let node =
-            format!("  c{id} [shape=cds, fillcolor=\"#fff8e5\", fontsize=9, label={label}];");
-        let into = writers.map(|w| format!("  s{} -> c{id};", w.0));
-        let out_of = readers.map(|r| format!("  c{id} -> s{};", r.0));
-        std::iter::once(node).chain(into).chain(out_of).collect()
-    } else {
-        let to = |w: u32| readers.clone().map(move |r| (w, r.0));
-        writers
-            .flat_map(|w| to(w.0))
-            .map(|(w, r)| format!("  s{w} -> s{r} [label={label}];"))
-            .collect()
+/// A queue, and the arrows to its readers.
+fn queue(conn: &Conn) -> Vec<String> {
+    let (id, label) = (conn.id.0, quoted(&words::label(conn).join("\n")));
+    let node = format!("  c{id} [shape=cds, fillcolor=\"#fff8e5\", fontsize=9, label={label}];");
+    let out_of = conn.readers.iter().map(|r| format!("  c{id} -> s{};", r.0));
+    std::iter::once(node).chain(out_of).collect()
+}
+
+/// The arrows by which items leave a stage for a connection.
+fn arrows(stage: &Stage, conn: &Conn, how: How<'_>) -> Vec<String> {
+    let to_queue = conn.kind == ConnKind::Queue;
+    let mut words: Vec<String> = how.condition().into_iter().collect();
+    if !to_queue {
+        words.extend(words::label(conn));
     }
+    let mut look = vec![format!("label={}", quoted(&words.join("\n")))];
+    if how == How::Dead {
+        look.push("color=\"#c4314b\", fontcolor=\"#c4314b\", style=dashed".into());
+    }
+    let ends: Vec<String> = if to_queue {
+        vec![format!("c{}", conn.id.0)]
+    } else {
+        conn.readers.iter().map(|r| format!("s{}", r.0)).collect()
+    };
+    ends.iter()
+        .map(|end| format!("  s{} -> {end} [{}];", stage.id.0, look.join(", ")))
+        .collect()
 }
 
 fn quoted(text: &str) -> String {

@@ -144,6 +144,10 @@ fn order(plan: &Plan) -> Vec<StageId> {
             );
         }
     }
+    // Not connected, but one after the other.
+    for stage in &plan.stages {
+        writers[stage.id.index()].extend(stage.after.iter().map(|a| a.index()));
+    }
     let mut placed: Vec<Option<usize>> = vec![None; count];
     let mut order = Vec::new();
     while order.len() < count {

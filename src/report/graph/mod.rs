@@ -1,9 +1,11 @@
-//! The plan as a drawing: `graph --format text|dot`.
+//! The plan as a drawing: `graph --format text|dot|mermaid|svg`.
 //!
 //! [`words`] says what a stage and a connection are called in all of them; each format is a file.
 
 mod dot;
 mod lanes;
+mod mermaid;
+mod svg;
 mod text;
 mod words;
 
@@ -18,6 +20,16 @@ pub fn text(plan: &Plan, columns: usize, paint: Paint) -> String {
 /// For Graphviz.
 pub fn dot(plan: &Plan) -> String {
     dot::draw(plan)
+}
+
+/// For pages that draw Mermaid.
+pub fn mermaid(plan: &Plan) -> String {
+    mermaid::draw(plan)
+}
+
+/// A picture that stands alone.
+pub fn svg(plan: &Plan) -> String {
+    svg::draw(plan)
 }
 
 /// `3 stages, 2 connections`.

@@ -4,7 +4,7 @@
 
 use super::lanes::{Lane, Layout};
 use super::words;
-use crate::plan::{ConnKind, Plan, Stage};
+use crate::plan::Plan;
 use crate::report::cells::{cut, left, width};
 use crate::report::paint::Paint;
 
@@ -82,7 +82,14 @@ fn stage(
             page.row(&beside, &format!("  {line}"));
         }
     }
-    let labels = outputs(plan, stage);
+    let manner = words::manner(plan, stage);
+    if !manner.is_empty() {
+        page.row(
+            &beside,
+            &page.paint.quiet(&format!("  {}", manner.join(" · "))),
+        );
+    }
+    let labels = words::outputs(plan, stage);
     if writes || !labels.is_empty() {
         let mut strip = fork(layout, row);
         let after = Strip::below(layout, row);
@@ -91,43 +98,18 @@ fn stage(
         } else {
             labels
         } {
-            page.row(&strip, &page.paint.quiet(&label));
+            let text = format!("  {label}");
+            let text = if label.starts_with('✗') {
+                page.paint.bad(&text)
+            } else {
+                page.paint.quiet(&text)
+            };
+            page.row(&strip, text.trim_end());
             strip = after.clone();
         }
     } else if row + 1 < layout.rows.len() {
         page.row(&Strip::below(layout, row), "");
     }
-}
-
-/// `→ count, report: string, at most 1,024`, a line for each kind of connection.
-fn outputs(plan: &Plan, stage: &Stage) -> Vec<String> {
-    let mut lines: Vec<(String, Vec<&str>)> = Vec::new();
-    for conn in stage
-        .outputs
-        .iter()
-        .map(|outlet| &plan.conns[outlet.conn.index()])
-    {
-        let words = words::conn(conn);
-        let readers = conn.readers.iter().map(|r| &*plan.stages[r.index()].name);
-        match lines
-            .iter_mut()
-            .find(|(w, _)| *w == words && conn.kind == ConnKind::Unnamed)
-        {
-            Some((_, names)) => names.extend(readers),
-            None => lines.push((words, readers.collect())),
-        }
-    }
-    lines
-        .into_iter()
-        .map(|(words, readers)| {
-            let readers = if readers.is_empty() {
-                "nobody".into()
-            } else {
-                readers.join(", ")
-            };
-            format!("  → {readers} · {words}")
-        })
-        .collect()
 }
 
 struct Page {
