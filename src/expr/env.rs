@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::Arc;
 
 use crate::value::{Cell, Name, Type};
 
@@ -31,6 +32,18 @@ pub struct Problem {
     pub range: Range<usize>,
     pub message: String,
     pub help: Option<String>,
+}
+
+impl Problem {
+    pub fn new(code: &'static str, range: Range<usize>, message: impl Into<String>) -> Problem {
+        Problem { code, range, message: message.into(), help: None }
+    }
+
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Problem {
+        self.help = Some(help.into());
+        self
+    }
 }
 
 /// How a field is used: only handed on, or looked at.
@@ -98,6 +111,26 @@ impl Uses {
     }
 }
 
+/// Where `now()` looks: the run's clock, which may be virtual.
+pub trait Now: std::fmt::Debug + Send + Sync {
+    /// Seconds and nanoseconds since 1970.
+    fn now(&self) -> (i64, u32);
+}
+
+/// Where `values`, `arrays` and `queues` are looked up; all by their places in [`Env`].
+pub trait Shared: std::fmt::Debug + Send + Sync {
+    /// The present value, detached.
+    fn value(&self, value: usize) -> Cell;
+
+    /// The present value of an element, detached; `None` beyond the end.
+    fn element(&self, array: usize, i: usize) -> Option<Cell>;
+
+    fn length(&self, array: usize) -> usize;
+
+    /// Items that wait in a queue now.
+    fn queue_size(&self, queue: usize) -> usize;
+}
+
 /// What an expression sees besides its row. One for each run; `worker` is the number of the worker that asks.
 #[derive(Clone, Debug, Default)]
 pub struct Scope {
@@ -109,6 +142,24 @@ pub struct Scope {
     pub start: (i64, u32),
     /// `run.failed`.
     pub failed: bool,
+    /// `None`: the machine's clock.
+    pub clock: Option<Arc<dyn Now>>,
+    /// `None`: nothing is shared, all is empty.
+    pub shared: Option<Arc<dyn Shared>>,
+}
+
+impl Scope {
+    /// This moment: seconds and nanoseconds since 1970.
+    pub fn now(&self) -> (i64, u32) {
+        match &self.clock {
+            Some(clock) => clock.now(),
+            None => {
+                let nanos = jiff::Timestamp::now().as_nanosecond();
+                let secs = i64::try_from(nanos.div_euclid(1_000_000_000)).unwrap_or(0);
+                (secs, u32::try_from(nanos.rem_euclid(1_000_000_000)).unwrap_or(0))
+            }
+        }
+    }
 }
 
 /// An expression failed for this item: an item error of kind `expression` (or `type`: null where a value

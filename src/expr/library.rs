@@ -1,11 +1,12 @@
-//! The bridge to cel-core: our types and values as its own, and back.
+//! The bridge to cel-core: a few of its functions that are seldom called and not worth a second
+//! implementation (`format`, bit operations, base64), called with our values.
 
 use std::sync::{Arc, LazyLock};
 
-use cel_core::{CelType, Value};
+use cel_core::{MapKey, OptionalValue, TypeValue, Value, ValueMap};
 
-use super::EvalError;
-use crate::value::{Blocks, Cell, Type};
+use super::run::{Dict, R, Val, fault};
+use crate::value::Cell;
 
 /// The standard library with all extensions.
 pub(super) fn base() -> &'static cel_core::Env {
@@ -14,114 +15,69 @@ pub(super) fn base() -> &'static cel_core::Env {
     &BASE
 }
 
-pub(super) fn cel_type(ty: &Type) -> CelType {
-    match ty {
-        Type::Null => CelType::Null,
-        Type::String => CelType::String,
-        Type::Int => CelType::Int,
-        Type::Double => CelType::Double,
-        Type::Bool => CelType::Bool,
-        Type::Bytes => CelType::Bytes,
-        Type::Timestamp => CelType::Timestamp,
-        Type::Duration => CelType::Duration,
-        Type::Any => CelType::Dyn,
-        Type::Optional(t) => match cel_type(t) {
-            scalar @ (CelType::String
-            | CelType::Int
-            | CelType::Double
-            | CelType::Bool
-            | CelType::Bytes) => CelType::Wrapper(Arc::new(scalar)),
-            _ => CelType::Dyn,
-        },
-        Type::List(t) => CelType::list(cel_type(t)),
-        Type::Record(_) => CelType::map(CelType::String, CelType::Dyn),
-    }
-}
-
-pub(super) fn our_type(ty: &CelType) -> Type {
-    match ty {
-        CelType::Bool => Type::Bool,
-        CelType::Int | CelType::UInt => Type::Int,
-        CelType::Double => Type::Double,
-        CelType::String | CelType::Type(_) => Type::String,
-        CelType::Bytes => Type::Bytes,
-        CelType::Timestamp => Type::Timestamp,
-        CelType::Duration => Type::Duration,
-        CelType::Null => Type::Null,
-        CelType::List(t) => Type::list(our_type(t)),
-        CelType::Wrapper(t) | CelType::Optional(t) => our_type(t).optional(),
-        _ => Type::Any,
-    }
-}
-
-pub(super) fn value(cell: &Cell, blocks: &Blocks) -> Value {
-    match cell {
-        Cell::Null => Value::Null,
-        Cell::Bool(b) => Value::Bool(*b),
-        Cell::Int(i) => Value::Int(*i),
-        Cell::Double(d) => Value::Double(*d),
-        Cell::Time { nanos, secs } => {
-            Value::Timestamp(cel_core::Timestamp::new(*secs, *nanos as i32))
+/// Calls the library's function of this name: its first overload that takes these arguments.
+pub(super) fn call<'a>(name: &str, args: &[Val<'_>]) -> R<Val<'a>> {
+    let args: Vec<Value> = args.iter().map(value).collect::<R<_>>()?;
+    let overloads = base().functions().get(name).map_or(&[][..], |f| &f.overloads);
+    let mut failed = None;
+    for overload in overloads.iter().filter(|o| o.params.len() == args.len()) {
+        let Some(run) = &overload.implementation else { continue };
+        match run(&args) {
+            Value::Error(e) => failed = failed.or(Some(e)),
+            made => return our(&made),
         }
-        Cell::Duration { nanos, secs } => Value::Duration(cel_core::Duration::new(*secs, *nanos)),
-        Cell::Text(_) | Cell::Bin(_) | Cell::Raw(_) => value(&cell.detach(blocks), blocks),
-        Cell::Heap(_) => {
-            if let Some(s) = cell.as_heap_str() {
-                Value::String(s.into())
-            } else if let Some(list) = cell.as_list() {
-                Value::List(list.iter().map(|c| value(c, blocks)).collect())
-            } else if let Some(map) = cell.as_map() {
-                let mut out = cel_core::ValueMap::new();
-                for (k, v) in map.entries() {
-                    if let Some(key) = cel_core::MapKey::from_value(&value(k, blocks)) {
-                        out.insert(key, value(v, blocks));
-                    }
-                }
-                Value::Map(Arc::new(out))
-            } else {
-                Value::Bytes(cell.as_bytes(blocks).unwrap_or_default().into())
+    }
+    Err(fault(failed.map_or_else(|| format!("`{name}` does not take these values"), |e| e.message.clone())))
+}
+
+pub(super) fn value(val: &Val<'_>) -> R<Value> {
+    Ok(match val {
+        Val::Null => Value::Null,
+        Val::Bool(b) => Value::Bool(*b),
+        Val::Int(i) => Value::Int(*i),
+        Val::Uint(u) => Value::UInt(*u),
+        Val::Double(d) => Value::Double(*d),
+        Val::Time { secs, nanos } => {
+            Value::Timestamp(cel_core::Timestamp::new(*secs, i32::try_from(*nanos).unwrap_or(0)))
+        }
+        Val::Duration { secs, nanos } => Value::Duration(cel_core::Duration::new(*secs, *nanos)),
+        Val::Str(s) => Value::String(s.as_str().into()),
+        Val::Bytes(b) => Value::Bytes(b.as_slice().into()),
+        Val::List(l) => Value::List(l.iter().map(|v| value(&v)).collect::<R<_>>()?),
+        Val::Map(m) => {
+            let mut map = ValueMap::new();
+            for (k, v) in m.iter() {
+                let key = MapKey::from_value(&value(&k)?);
+                map.insert(key.ok_or_else(|| fault("a key is a string, an int or a bool"))?, value(&v)?);
             }
+            Value::Map(Arc::new(map))
         }
-    }
+        Val::Type(name) => Value::Type(TypeValue::new(*name)),
+        Val::Optional(None) => Value::Optional(OptionalValue::None),
+        Val::Optional(Some(v)) => Value::Optional(OptionalValue::some(value(v)?)),
+    })
 }
 
-/// A detached cell.
-pub(super) fn cell(value: &Value) -> Result<Cell, EvalError> {
+fn our<'a>(value: &Value) -> R<Val<'a>> {
     Ok(match value {
-        Value::Null => Cell::Null,
-        Value::Bool(b) => Cell::Bool(*b),
-        Value::Int(i) => Cell::Int(*i),
-        Value::UInt(u) => match i64::try_from(*u) {
-            Ok(i) => Cell::Int(i),
-            Err(_) => return Err(EvalError::new(format!("{u} does not fit an int"))),
-        },
-        Value::Double(d) => Cell::Double(*d),
-        Value::String(s) => Cell::str(s),
-        Value::Bytes(b) => Cell::bytes(b),
-        Value::List(l) => Cell::list(l.iter().map(cell).collect::<Result<_, _>>()?),
+        Value::UInt(u) => Val::Uint(*u),
+        Value::List(l) => Val::list(l.iter().map(our).collect::<R<_>>()?),
         Value::Map(m) => {
-            let entries: Result<Vec<_>, EvalError> = m
-                .iter()
-                .map(|(k, v)| Ok((cell(&k.to_value())?, cell(v)?)))
-                .collect();
-            Cell::map(entries?)
+            let entries = m.iter().map(|(k, v)| Ok((our(&k.to_value())?, our(v)?)));
+            Val::Map(Dict::Vals(entries.collect::<R<_>>()?))
         }
-        Value::Timestamp(t) => Cell::Time {
-            nanos: t.nanos as u32,
-            secs: t.seconds,
-        },
-        Value::Duration(d) => Cell::Duration {
-            nanos: d.nanos,
-            secs: d.seconds,
-        },
-        Value::Type(t) => Cell::str(&t.name),
-        Value::Optional(o) => match o.as_value() {
-            Some(v) => cell(v)?,
-            None => Cell::Null,
-        },
-        Value::Error(e) => return Err(EvalError::new(e.message.clone())),
-        Value::Message(_) | Value::Enum(_) => {
-            return Err(EvalError::new("a protocol buffer is no value here"));
-        }
+        Value::Null => Val::Null,
+        Value::Bool(b) => Val::Bool(*b),
+        Value::Int(i) => Val::Int(*i),
+        Value::Double(d) => Val::Double(*d),
+        Value::String(s) => Val::text(&**s),
+        Value::Bytes(b) => Val::owned(Cell::bytes(b)),
+        other => return Err(fault(format!("{} is no value here", other.cel_type().display_name()))),
     })
+}
+
+/// A cell as a value of the library.
+#[cfg(test)]
+pub(super) fn of_cell(cell: &Cell) -> Value {
+    value(&Val::of(cell, &crate::value::Blocks::new())).unwrap_or(Value::Null)
 }

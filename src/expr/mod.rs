@@ -3,15 +3,25 @@
 //!
 //! Knows nothing of stages, steps or files: who asks says in an [`Env`] which names there are.
 
+mod check;
 mod code;
+mod compile;
 mod env;
 mod expression;
+mod functions;
+mod hints;
 mod library;
+mod parse;
+mod run;
+mod scan;
 mod template;
+mod tree;
+mod ty;
 
 pub use code::Code;
-pub use env::{Env, EvalError, Problem, Scope, Use, Uses};
+pub use env::{Env, EvalError, Now, Problem, Scope, Shared, Use, Uses};
 pub use expression::{Expr, check};
+pub use functions::{CHAPTERS, Chapter, Function};
 pub use template::{CodePart, Part, Template, TemplateCode, check_template, render};
 
 #[cfg(test)]

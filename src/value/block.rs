@@ -189,6 +189,19 @@ impl Blocks {
         }
     }
 
+    /// A cell of this batch for a text that may lie in one of its blocks already, as the part of a row's text
+    /// does after [`super::Batch::derive`]: then it is not copied.
+    pub fn place(&mut self, text: &str) -> Cell {
+        // More blocks are seldom, and a short copy costs less than a long search.
+        for (number, block) in self.list.iter().take(4).enumerate() {
+            let at = text.as_ptr().addr().wrapping_sub(block.bytes().as_ptr().addr());
+            if at < block.bytes().len() && text.len() <= block.bytes().len() - at {
+                return Cell::Text(Span { block: number as u8, at: at as u32, len: text.len() as u32 });
+            }
+        }
+        self.text(text)
+    }
+
     /// Copies bytes into this batch.
     pub fn bin(&mut self, bytes: &[u8]) -> Cell {
         match self.append(bytes) {
@@ -228,6 +241,14 @@ impl Blocks {
             self.str(whole).is_char_boundary(from) && self.str(whole).is_char_boundary(to)
         );
         Cell::Text(whole.sub(from, to))
+    }
+
+    /// Does a span of `of` mean the same here?
+    pub(super) fn shares(&self, span: Span, of: &Blocks) -> bool {
+        match (self.list.get(usize::from(span.block)), of.list.get(usize::from(span.block))) {
+            (Some(a), Some(b)) => Arc::ptr_eq(a, b),
+            _ => false,
+        }
     }
 
     /// Bytes that these blocks hold, as an estimate of what a batch pins.
