@@ -245,6 +245,17 @@ The reference lists them all.",
 Write `any` where it repeats; what is in there is then looked at when it runs.",
     },
     Rule {
+        code: "W0301",
+        title: "a null may come where a value is needed",
+        explain: r#"A field of type `T?` may be used where a `T` is needed, but if it is null then, that is an error of the item.
+
+    filter: agent.contains("bot")                    # warns: agent is a string?
+    filter: agent != null && agent.contains("bot")   # no warning
+    map: {agent: 'agent != null ? agent : "-"'}      # no warning
+
+Ask first, as shown; or leave it, where a null is an error to you too."#,
+    },
+    Rule {
         code: "E0401",
         title: "a pipe with two ends on one side",
         explain: "A pipe connects exactly one writing and one reading stage. With two readers, who gets an item would be chance; with two

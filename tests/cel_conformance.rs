@@ -27,9 +27,15 @@ fn folder() -> PathBuf {
 fn the_conformance_cases_of_cel_pass() {
     let folder = folder();
     let Ok(files) = std::fs::read_dir(&folder) else {
-        panic!("missing: the conformance cases of CEL are not in {}", folder.display());
+        panic!(
+            "missing: the conformance cases of CEL are not in {}",
+            folder.display()
+        );
     };
-    let mut files: Vec<PathBuf> = files.map(|f| f.unwrap().path()).filter(|f| f.extension().is_some_and(|e| e == "jsonl")).collect();
+    let mut files: Vec<PathBuf> = files
+        .map(|f| f.unwrap().path())
+        .filter(|f| f.extension().is_some_and(|e| e == "jsonl"))
+        .collect();
     files.sort();
     let (mut passed, mut all) = (0, 0);
     let mut failed: BTreeMap<String, Vec<String>> = BTreeMap::new();
@@ -41,8 +47,15 @@ fn the_conformance_cases_of_cel_pass() {
             match run(&case) {
                 Ok(()) => passed += 1,
                 Err(why) => {
-                    let unchecked = if case["disable_check"] == true { " (without type check)" } else { "" };
-                    failed.entry(name.clone()).or_default().push(format!("{}{unchecked}\n        {why}", case["expr"]));
+                    let unchecked = if case["disable_check"] == true {
+                        " (without type check)"
+                    } else {
+                        ""
+                    };
+                    failed
+                        .entry(name.clone())
+                        .or_default()
+                        .push(format!("{}{unchecked}\n        {why}", case["expr"]));
                 }
             }
         }
@@ -54,8 +67,14 @@ fn the_conformance_cases_of_cel_pass() {
         }
     }
     println!("CEL conformance: {passed} of {all} cases pass");
-    assert!(passed >= FLOOR, "{passed} cases pass; it were {FLOOR} before");
-    assert!(passed <= FLOOR + 20 || FLOOR == 0, "{passed} cases pass: raise the floor");
+    assert!(
+        passed >= FLOOR,
+        "{passed} cases pass; it were {FLOOR} before"
+    );
+    assert!(
+        passed <= FLOOR + 20 || FLOOR == 0,
+        "{passed} cases pass: raise the floor"
+    );
 }
 
 fn run(case: &Value) -> Result<(), String> {
@@ -67,24 +86,35 @@ fn run(case: &Value) -> Result<(), String> {
         cells.push(cell_of(value));
     }
     let item = Type::record(fields);
-    let env = Env { item: Some(item.clone()), ..Env::default() };
+    let env = Env {
+        item: Some(item.clone()),
+        ..Env::default()
+    };
     let expr = match check(case["expr"].as_str().unwrap(), &env) {
         Ok(_) if wanted_error && false => unreachable!(),
         Ok(expr) => expr,
         Err(_) if wanted_error => return Ok(()),
         Err(problems) => {
-            let all: Vec<String> = problems.iter().map(|p| format!("{} {}", p.code, p.message)).collect();
+            let all: Vec<String> = problems
+                .iter()
+                .map(|p| format!("{} {}", p.code, p.message))
+                .collect();
             return Err(format!("refused: {}", all.join("; ")));
         }
     };
     let (blocks, shape) = (Blocks::new(), Shape::of(&item));
-    let row = Row { cells: &cells, blocks: &blocks, shape: &shape };
+    let row = Row {
+        cells: &cells,
+        blocks: &blocks,
+        shape: &shape,
+    };
     let code = expr.compile(Some(&item));
     let mut out = Blocks::new();
     let scope = Scope::default();
     match code.cell(row, &scope, &mut out) {
         Ok(cell) if wanted_error => Err(format!("gave {cell:?}, an error is wanted")),
-        Ok(cell) => same(&cell.detach(&out), &case["value"]).map_err(|wanted| format!("gave {cell:?}, not {wanted}")),
+        Ok(cell) => same(&cell.detach(&out), &case["value"])
+            .map_err(|wanted| format!("gave {cell:?}, not {wanted}")),
         Err(_) if wanted_error => Ok(()),
         Err(e) => Err(format!("failed: {e}")),
     }
@@ -112,7 +142,9 @@ fn type_of(value: &Value) -> Type {
         ("duration", _) => Type::Duration,
         ("list", l) => {
             let types = l.as_array().unwrap().iter().map(type_of);
-            types.reduce(|a, b| a.join(&b)).map_or(Type::list(Type::Any), Type::list)
+            types
+                .reduce(|a, b| a.join(&b))
+                .map_or(Type::list(Type::Any), Type::list)
         }
         _ => Type::Any,
     }
@@ -126,11 +158,21 @@ fn cell_of(value: &Value) -> Cell {
         ("double", v) => Cell::Double(text(v).parse().unwrap()),
         ("string", v) => Cell::str(text(v)),
         ("bytes_base64", v) => Cell::bytes(&STANDARD.decode(text(v)).unwrap()),
-        ("timestamp", v) => Cell::Time { secs: number(v, "seconds"), nanos: number(v, "nanos") as u32 },
-        ("duration", v) => Cell::Duration { secs: number(v, "seconds"), nanos: number(v, "nanos") as i32 },
+        ("timestamp", v) => Cell::Time {
+            secs: number(v, "seconds"),
+            nanos: number(v, "nanos") as u32,
+        },
+        ("duration", v) => Cell::Duration {
+            secs: number(v, "seconds"),
+            nanos: number(v, "nanos") as i32,
+        },
         ("list", v) => Cell::list(v.as_array().unwrap().iter().map(cell_of).collect()),
         ("map", v) => {
-            let entries = v.as_array().unwrap().iter().map(|e| (cell_of(&e[0]), cell_of(&e[1])));
+            let entries = v
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|e| (cell_of(&e[0]), cell_of(&e[1])));
             Cell::map(entries.collect())
         }
         _ => Cell::Null,
@@ -143,21 +185,32 @@ fn same(cell: &Cell, wanted: &Value) -> Result<(), String> {
         ("uint", v) => text(v).parse::<i64>().is_ok_and(|i| *cell == Cell::Int(i)),
         ("type", v) => cell.as_heap_str() == Some(text(v)),
         ("double", v) => match (cell, text(v).parse::<f64>()) {
-            (Cell::Double(a), Ok(b)) => a.to_bits() == b.to_bits() || *a == b || a.is_nan() && b.is_nan(),
+            (Cell::Double(a), Ok(b)) => {
+                a.to_bits() == b.to_bits() || *a == b || a.is_nan() && b.is_nan()
+            }
             _ => false,
         },
         ("list", v) => {
             let all = v.as_array().unwrap();
-            cell.as_list().is_some_and(|l| l.len() == all.len() && l.iter().zip(all).all(|(c, w)| same(c, w).is_ok()))
+            cell.as_list().is_some_and(|l| {
+                l.len() == all.len() && l.iter().zip(all).all(|(c, w)| same(c, w).is_ok())
+            })
         }
         ("map", v) => {
             let all = v.as_array().unwrap();
             let has = |m: &millstream::value::Map, e: &Value| {
-                m.entries().iter().any(|(k, x)| same(k, &e[0]).is_ok() && same(x, &e[1]).is_ok())
+                m.entries()
+                    .iter()
+                    .any(|(k, x)| same(k, &e[0]).is_ok() && same(x, &e[1]).is_ok())
             };
-            cell.as_map().is_some_and(|m| m.entries().len() == all.len() && all.iter().all(|e| has(m, e)))
+            cell.as_map()
+                .is_some_and(|m| m.entries().len() == all.len() && all.iter().all(|e| has(m, e)))
         }
         _ => *cell == cell_of(wanted),
     };
-    if good { Ok(()) } else { Err(wanted.to_string()) }
+    if good {
+        Ok(())
+    } else {
+        Err(wanted.to_string())
+    }
 }

@@ -32,14 +32,22 @@ impl Code {
     /// What failed for this row.
     #[inline]
     pub fn bool(&self, row: Row<'_>, scope: &Scope) -> Result<bool, EvalError> {
-        Ok(self.0.bool(&Cx { row, scope, frame: None })?)
+        Ok(self.0.bool(&Cx {
+            row,
+            scope,
+            frame: None,
+        })?)
     }
 
     /// # Errors
     /// What failed for this row.
     #[inline]
     pub fn int(&self, row: Row<'_>, scope: &Scope) -> Result<i64, EvalError> {
-        Ok(self.0.int(&Cx { row, scope, frame: None })?)
+        Ok(self.0.int(&Cx {
+            row,
+            scope,
+            frame: None,
+        })?)
     }
 
     /// An int is a double too.
@@ -48,14 +56,25 @@ impl Code {
     /// What failed for this row.
     #[inline]
     pub fn double(&self, row: Row<'_>, scope: &Scope) -> Result<f64, EvalError> {
-        Ok(self.0.double(&Cx { row, scope, frame: None })?)
+        Ok(self.0.double(&Cx {
+            row,
+            scope,
+            frame: None,
+        })?)
     }
 
     /// # Errors
     /// What failed for this row.
     #[inline]
     pub fn str<'a>(&'a self, row: Row<'a>, scope: &'a Scope) -> Result<Cow<'a, str>, EvalError> {
-        Ok(self.0.str(&Cx { row, scope, frame: None })?.into_cow())
+        Ok(self
+            .0
+            .str(&Cx {
+                row,
+                scope,
+                frame: None,
+            })?
+            .into_cow())
     }
 
     /// The value as a cell that means something beside `out`: a span of its blocks, or detached.
@@ -69,7 +88,14 @@ impl Code {
     /// What failed for this row.
     #[inline]
     pub fn cell(&self, row: Row<'_>, scope: &Scope, out: &mut Blocks) -> Result<Cell, EvalError> {
-        Ok(self.0.cell(&Cx { row, scope, frame: None }, out)?)
+        Ok(self.0.cell(
+            &Cx {
+                row,
+                scope,
+                frame: None,
+            },
+            out,
+        )?)
     }
 
     /// The value as a cell that stands alone.
@@ -77,6 +103,10 @@ impl Code {
     /// # Errors
     /// What failed for this row.
     pub fn detached(&self, row: Row<'_>, scope: &Scope) -> Result<Cell, EvalError> {
-        Ok(self.0.detached(&Cx { row, scope, frame: None })?)
+        Ok(self.0.detached(&Cx {
+            row,
+            scope,
+            frame: None,
+        })?)
     }
 }

@@ -36,7 +36,12 @@ pub struct Problem {
 
 impl Problem {
     pub fn new(code: &'static str, range: Range<usize>, message: impl Into<String>) -> Problem {
-        Problem { code, range, message: message.into(), help: None }
+        Problem {
+            code,
+            range,
+            message: message.into(),
+            help: None,
+        }
     }
 
     #[must_use]
@@ -156,7 +161,10 @@ impl Scope {
             None => {
                 let nanos = jiff::Timestamp::now().as_nanosecond();
                 let secs = i64::try_from(nanos.div_euclid(1_000_000_000)).unwrap_or(0);
-                (secs, u32::try_from(nanos.rem_euclid(1_000_000_000)).unwrap_or(0))
+                (
+                    secs,
+                    u32::try_from(nanos.rem_euclid(1_000_000_000)).unwrap_or(0),
+                )
             }
         }
     }

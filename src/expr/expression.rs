@@ -45,7 +45,12 @@ pub fn check(text: &str, env: &Env) -> Result<Expr, Vec<Problem>> {
         problems.dedup();
         return Err(problems);
     }
-    Ok(Expr::new(text.into(), node, env.item.clone(), checker.warnings))
+    Ok(Expr::new(
+        text.into(),
+        node,
+        env.item.clone(),
+        checker.warnings,
+    ))
 }
 
 impl Expr {
@@ -57,7 +62,14 @@ impl Expr {
             (Kind::Item, Some(item)) if !matches!(node.ty, Ty::Never) => item.clone(),
             _ => node.ty.leaves(),
         };
-        Expr(Arc::new(Inner { text, node, ty, uses, item, warnings }))
+        Expr(Arc::new(Inner {
+            text,
+            node,
+            ty,
+            uses,
+            item,
+            warnings,
+        }))
     }
 
     /// A map literal with constant keys is a record; a ternary and a list have the type that takes all parts.
@@ -105,12 +117,19 @@ impl Expr {
 
     /// A map literal with constant keys, taken apart. `None` too where one of its fields is optional (`?key`).
     pub fn record(&self) -> Option<Vec<(Name, Expr)>> {
-        let Kind::Map(entries) = &self.0.node.kind else { return None };
+        let Kind::Map(entries) = &self.0.node.kind else {
+            return None;
+        };
         entries
             .iter()
             .map(|(key, value, optional)| match &key.kind {
                 Kind::Lit(Lit::Str(name)) if !optional => {
-                    let expr = Expr::new(self.0.text.clone(), value.clone(), self.0.item.clone(), Vec::new());
+                    let expr = Expr::new(
+                        self.0.text.clone(),
+                        value.clone(),
+                        self.0.item.clone(),
+                        Vec::new(),
+                    );
                     Some((Name::from(&**name), expr))
                 }
                 _ => None,
@@ -133,10 +152,15 @@ fn collect(node: &Node, item: Option<&Type>, uses: &mut Uses) {
     match &node.kind {
         Kind::Field(name) => uses.field(name, Use::Look),
         // `has(item.x)` looks at the field alone.
-        Kind::Has { of, name, .. } if matches!((&of.kind, item), (Kind::Item, Some(Type::Record(_)))) => {
+        Kind::Has { of, name, .. }
+            if matches!((&of.kind, item), (Kind::Item, Some(Type::Record(_)))) =>
+        {
             uses.field(name, Use::Look);
         }
         Kind::Item => uses.merge(&Uses::all(Use::Look)),
-        _ => node.children().into_iter().for_each(|child| collect(child, item, uses)),
+        _ => node
+            .children()
+            .into_iter()
+            .for_each(|child| collect(child, item, uses)),
     }
 }

@@ -18,14 +18,24 @@ fn meant<'t>(text: &str, tokens: &'t [Token], at: usize) -> Option<(&'t Token, S
     }
     if let Some(t) = tokens.iter().find(|t| t.kind == Kind::Open) {
         let message = "a text begins here and has no end";
-        return Some((t, message.into(), format!("close it with {}", quote(t.of(text)))));
+        return Some((
+            t,
+            message.into(),
+            format!("close it with {}", quote(t.of(text))),
+        ));
     }
     if let Some((t, escape)) = tokens.iter().find_map(|t| Some((t, bad_escape(text, t)?))) {
-        let help = format!("write \\\\ for a backslash, or r{} (raw: as for regular expressions)", t.of(text));
+        let help = format!(
+            "write \\\\ for a backslash, or r{} (raw: as for regular expressions)",
+            t.of(text)
+        );
         return Some((t, format!("`{escape}` is no escape in a text"), help));
     }
     // The sign or word at fault is the one at the place of the complaint, or just before it.
-    let here = tokens.iter().position(|t| t.range.end > at).unwrap_or(tokens.len());
+    let here = tokens
+        .iter()
+        .position(|t| t.range.end > at)
+        .unwrap_or(tokens.len());
     let near = here.saturating_sub(1)..(here + 2).min(tokens.len());
     for i in near {
         let t = &tokens[i];
@@ -41,38 +51,72 @@ fn meant<'t>(text: &str, tokens: &'t [Token], at: usize) -> Option<(&'t Token, S
 /// What is wrong with a word or sign that CEL does not know, and what to write.
 fn sign(word: &str, before: &str, after: &str) -> Option<(String, String)> {
     let (what, write) = match word {
-        "=" if before == "==" => ("`===` is no operator", "write == (it never converts one kind into another)"),
+        "=" if before == "==" => (
+            "`===` is no operator",
+            "write == (it never converts one kind into another)",
+        ),
         "=" => ("`=` is no comparison", "write == to compare"),
         "<>" => ("`<>` is no operator", "write !="),
         "and" | "AND" => ("`and` is no operator", "write &&"),
         "or" | "OR" => ("`or` is no operator", "write ||"),
         "not" | "NOT" if after == "in" => ("`not in` is no operator", "write !(x in list)"),
-        "not" | "NOT" => ("`not` is no operator", "write !x, with brackets around more than one word"),
+        "not" | "NOT" => (
+            "`not` is no operator",
+            "write !x, with brackets around more than one word",
+        ),
         "is" => ("`is` is no operator", "write == or !="),
-        "like" | "LIKE" => ("`like` is no operator", "write text.contains(\"..\"), .startsWith, .endsWith or .matches"),
+        "like" | "LIKE" => (
+            "`like` is no operator",
+            "write text.contains(\"..\"), .startsWith, .endsWith or .matches",
+        ),
         "between" | "BETWEEN" => ("`between` is no operator", "write low <= x && x <= high"),
         "if" => ("`if` is no operator", "write condition ? value : other"),
         "else" => ("`else` is no operator", "write condition ? value : other"),
-        "for" => ("there is no `for`", "write list.map(x, ...) or list.filter(x, ...)"),
-        "lambda" | "->" | "=>" => ("there are no functions of your own here", "write list.map(x, x + 1)"),
+        "for" => (
+            "there is no `for`",
+            "write list.map(x, ...) or list.filter(x, ...)",
+        ),
+        "lambda" | "->" | "=>" => (
+            "there are no functions of your own here",
+            "write list.map(x, x + 1)",
+        ),
         "??" | "?:" => ("there is no such operator", "write x != null ? x : other"),
         "**" => ("there is no operator for powers", "write x * x"),
         "^" => ("`^` is no operator", "write math.bitXor(a, b)"),
-        "&" => ("`&` is no operator", "write && for both, math.bitAnd(a, b) for bits"),
-        "|" => ("`|` is no operator", "write || for either, math.bitOr(a, b) for bits"),
-        "~" => ("`~` is no operator", "write text.matches(r\"...\") or math.bitNot(x)"),
+        "&" => (
+            "`&` is no operator",
+            "write && for both, math.bitAnd(a, b) for bits",
+        ),
+        "|" => (
+            "`|` is no operator",
+            "write || for either, math.bitOr(a, b) for bits",
+        ),
+        "~" => (
+            "`~` is no operator",
+            "write text.matches(r\"...\") or math.bitNot(x)",
+        ),
         "<" if before == "<" => ("`<<` is no operator", "write math.bitShiftLeft(x, n)"),
         ">" if before == ">" => ("`>>` is no operator", "write math.bitShiftRight(x, n)"),
         "++" => ("`++` is no operator", "write x + 1"),
         ";" => ("one expression is wanted", "leave the ; out"),
-        "$" => ("`$` begins no name", "write the name alone, or params.name for a parameter"),
-        "@" | "#" => ("this sign means nothing here", "write the name of a field alone"),
-        "“" | "”" | "„" | "‘" | "’" => ("a typographic quote is no quote", "write \" or '"),
+        "$" => (
+            "`$` begins no name",
+            "write the name alone, or params.name for a parameter",
+        ),
+        "@" | "#" => (
+            "this sign means nothing here",
+            "write the name of a field alone",
+        ),
+        "“" | "”" | "„" | "‘" | "’" => {
+            ("a typographic quote is no quote", "write \" or '")
+        }
         "\\" => ("a backslash stands only in texts", "leave it out"),
-        "f" if after.starts_with(['"', '\'']) => ("there are no f-strings", "write \"..\" + string(x)"),
+        "f" if after.starts_with(['"', '\'']) => {
+            ("there are no f-strings", "write \"..\" + string(x)")
+        }
         "in" if before == "not" => return None,
-        "as" | "break" | "const" | "continue" | "function" | "import" | "let" | "loop" | "package" | "namespace"
-        | "return" | "var" | "void" | "while" => {
+        "as" | "break" | "const" | "continue" | "function" | "import" | "let" | "loop"
+        | "package" | "namespace" | "return" | "var" | "void" | "while" => {
             let help = format!("write item.{word} for the field");
             return Some((format!("`{word}` is a reserved word"), help));
         }
@@ -87,7 +131,11 @@ fn parameter<'t>(text: &str, tokens: &'t [Token], i: usize) -> (&'t Token, Strin
         "env" => "write env(\"NAME\")".into(),
         name => format!("write params.{name}"),
     };
-    (&tokens[i], "${} is put into texts, not into expressions".into(), help)
+    (
+        &tokens[i],
+        "${} is put into texts, not into expressions".into(),
+        help,
+    )
 }
 
 fn quote(text: &str) -> &str {
@@ -150,9 +198,8 @@ pub(super) fn function(name: &str) -> Option<&'static str> {
         "find" | "index" | "position" => "write text.indexOf(\"..\")",
         "slice" | "substr" => "write text.substring(from, to)",
         "sub" | "gsub" | "replaceAll" => "write text.replace(\"old\", \"new\")",
-        "abs" | "ceil" | "floor" | "round" | "trunc" | "sqrt" | "sign" | "isNaN" | "isInf" | "isFinite" => {
-            "it is in `math`: write math.NAME(x); for times: time.floor(\"1m\")"
-        }
+        "abs" | "ceil" | "floor" | "round" | "trunc" | "sqrt" | "sign" | "isNaN" | "isInf"
+        | "isFinite" => "it is in `math`: write math.NAME(x); for times: time.floor(\"1m\")",
         "max" | "greatest" => "write math.greatest(a, b); over all items: the step `group`",
         "min" | "least" => "write math.least(a, b); over all items: the step `group`",
         "sum" | "avg" | "mean" | "median" => "over all items: the step `group`",

@@ -18,16 +18,24 @@ pub(super) fn base() -> &'static cel_core::Env {
 /// Calls the library's function of this name: its first overload that takes these arguments.
 pub(super) fn call<'a>(name: &str, args: &[Val<'_>]) -> R<Val<'a>> {
     let args: Vec<Value> = args.iter().map(value).collect::<R<_>>()?;
-    let overloads = base().functions().get(name).map_or(&[][..], |f| &f.overloads);
+    let overloads = base()
+        .functions()
+        .get(name)
+        .map_or(&[][..], |f| &f.overloads);
     let mut failed = None;
     for overload in overloads.iter().filter(|o| o.params.len() == args.len()) {
-        let Some(run) = &overload.implementation else { continue };
+        let Some(run) = &overload.implementation else {
+            continue;
+        };
         match run(&args) {
             Value::Error(e) => failed = failed.or(Some(e)),
             made => return our(&made),
         }
     }
-    Err(fault(failed.map_or_else(|| format!("`{name}` does not take these values"), |e| e.message.clone())))
+    Err(fault(failed.map_or_else(
+        || format!("`{name}` does not take these values"),
+        |e| e.message.clone(),
+    )))
 }
 
 pub(super) fn value(val: &Val<'_>) -> R<Value> {
@@ -37,9 +45,10 @@ pub(super) fn value(val: &Val<'_>) -> R<Value> {
         Val::Int(i) => Value::Int(*i),
         Val::Uint(u) => Value::UInt(*u),
         Val::Double(d) => Value::Double(*d),
-        Val::Time { secs, nanos } => {
-            Value::Timestamp(cel_core::Timestamp::new(*secs, i32::try_from(*nanos).unwrap_or(0)))
-        }
+        Val::Time { secs, nanos } => Value::Timestamp(cel_core::Timestamp::new(
+            *secs,
+            i32::try_from(*nanos).unwrap_or(0),
+        )),
         Val::Duration { secs, nanos } => Value::Duration(cel_core::Duration::new(*secs, *nanos)),
         Val::Str(s) => Value::String(s.as_str().into()),
         Val::Bytes(b) => Value::Bytes(b.as_slice().into()),
@@ -48,7 +57,10 @@ pub(super) fn value(val: &Val<'_>) -> R<Value> {
             let mut map = ValueMap::new();
             for (k, v) in m.iter() {
                 let key = MapKey::from_value(&value(&k)?);
-                map.insert(key.ok_or_else(|| fault("a key is a string, an int or a bool"))?, value(&v)?);
+                map.insert(
+                    key.ok_or_else(|| fault("a key is a string, an int or a bool"))?,
+                    value(&v)?,
+                );
             }
             Value::Map(Arc::new(map))
         }
@@ -72,7 +84,12 @@ fn our<'a>(value: &Value) -> R<Val<'a>> {
         Value::Double(d) => Val::Double(*d),
         Value::String(s) => Val::text(&**s),
         Value::Bytes(b) => Val::owned(Cell::bytes(b)),
-        other => return Err(fault(format!("{} is no value here", other.cel_type().display_name()))),
+        other => {
+            return Err(fault(format!(
+                "{} is no value here",
+                other.cel_type().display_name()
+            )));
+        }
     })
 }
 

@@ -18,9 +18,16 @@ const TOKENS: usize = 20_000;
 /// The syntax tree of an expression. Macros are left as calls: the checker knows them.
 pub(super) fn parse(text: &str) -> Result<SpannedExpr, Vec<Problem>> {
     let tokens = scan(text);
-    let code: Vec<&scan::Token> = tokens.iter().filter(|t| t.kind != scan::Kind::Comment).collect();
+    let code: Vec<&scan::Token> = tokens
+        .iter()
+        .filter(|t| t.kind != scan::Kind::Comment)
+        .collect();
     if code.is_empty() {
-        let mut p = Problem::new("E0301", 0..text.len(), "an expression is needed here, and there is none");
+        let mut p = Problem::new(
+            "E0301",
+            0..text.len(),
+            "an expression is needed here, and there is none",
+        );
         if !tokens.is_empty() {
             p.help = Some("what follows // is a comment".into());
         }
@@ -31,7 +38,11 @@ pub(super) fn parse(text: &str) -> Result<SpannedExpr, Vec<Problem>> {
     }
     let parsed = parse_with_options(text, ParseOptions::without_macros());
     if let Some(e) = parsed.errors.first() {
-        let mut p = Problem::new("E0301", place(text, &e.span), reword(text, &e.message, &e.span));
+        let mut p = Problem::new(
+            "E0301",
+            place(text, &e.span),
+            reword(text, &e.message, &e.span),
+        );
         hints::syntax(text, &tokens, &mut p);
         return Err(vec![p]);
     }
@@ -40,7 +51,11 @@ pub(super) fn parse(text: &str) -> Result<SpannedExpr, Vec<Problem>> {
             Some(span) => Err(vec![deep(span)]),
             None => Ok(ast),
         },
-        None => Err(vec![Problem::new("E0301", 0..text.len(), "this is no expression")]),
+        None => Err(vec![Problem::new(
+            "E0301",
+            0..text.len(),
+            "this is no expression",
+        )]),
     }
 }
 
@@ -54,7 +69,8 @@ fn bounds(text: &str, code: &[&scan::Token]) -> Option<Problem> {
     if code.len() > TOKENS {
         let message = format!("longer than {TOKENS} words and signs");
         return Some(
-            Problem::new("E0301", 0..text.len(), message).help("look values up in a table instead (step `lookup`)"),
+            Problem::new("E0301", 0..text.len(), message)
+                .help("look values up in a table instead (step `lookup`)"),
         );
     }
     let (mut open, mut prefixes, mut conditions) = (0usize, 0usize, 0usize);
@@ -65,7 +81,11 @@ fn bounds(text: &str, code: &[&scan::Token]) -> Option<Problem> {
             "?" => conditions += 1,
             _ => {}
         }
-        prefixes = if matches!(token.of(text), "!" | "-") { prefixes + 1 } else { 0 };
+        prefixes = if matches!(token.of(text), "!" | "-") {
+            prefixes + 1
+        } else {
+            0
+        };
         if open + prefixes > DEPTH || conditions > DEPTH {
             return Some(deep(token.range.clone()));
         }
@@ -81,7 +101,10 @@ fn too_deep(ast: &SpannedExpr) -> Option<Range<usize>> {
             return Some(e.span.clone());
         }
         let logic = |e: &SpannedExpr| match &e.node {
-            Expr::Binary { op: op @ (BinaryOp::And | BinaryOp::Or), .. } => Some(*op),
+            Expr::Binary {
+                op: op @ (BinaryOp::And | BinaryOp::Or),
+                ..
+            } => Some(*op),
             _ => None,
         };
         let mut push = |child| {
@@ -94,12 +117,18 @@ fn too_deep(ast: &SpannedExpr) -> Option<Range<usize>> {
                 push(&x.key);
                 push(&x.value);
             }),
-            Expr::Unary { expr, .. } | Expr::Member { expr, .. } | Expr::MemberTestOnly { expr, .. } => push(expr),
+            Expr::Unary { expr, .. }
+            | Expr::Member { expr, .. }
+            | Expr::MemberTestOnly { expr, .. } => push(expr),
             Expr::Binary { left, right, .. } => {
                 push(left);
                 push(right);
             }
-            Expr::Ternary { cond, then_expr, else_expr } => {
+            Expr::Ternary {
+                cond,
+                then_expr,
+                else_expr,
+            } => {
                 push(cond);
                 push(then_expr);
                 push(else_expr);
@@ -127,7 +156,11 @@ fn too_deep(ast: &SpannedExpr) -> Option<Range<usize>> {
 fn place(text: &str, span: &Range<usize>) -> Range<usize> {
     let start = text.floor_char_boundary(span.start.min(text.len()));
     let end = text.ceil_char_boundary(span.end.clamp(start, text.len()));
-    if start == end && end < text.len() { start..text.ceil_char_boundary(end + 1) } else { start..end }
+    if start == end && end < text.len() {
+        start..text.ceil_char_boundary(end + 1)
+    } else {
+        start..end
+    }
 }
 
 /// The parser's message without its token names.
@@ -137,7 +170,10 @@ fn reword(text: &str, message: &str, span: &Range<usize>) -> String {
         found => format!("there is `{}`", found.chars().take(20).collect::<String>()),
     };
     match message.split_once(", found") {
-        Some((expected, _)) => format!("{} here, and {found}", expected.trim().replace("expected ", "expected ")),
+        Some((expected, _)) => format!(
+            "{} here, and {found}",
+            expected.trim().replace("expected ", "expected ")
+        ),
         None if message.starts_with("unexpected") => format!("not understood: {found}"),
         None => message.to_string(),
     }
@@ -149,9 +185,17 @@ mod tests {
 
     #[test]
     fn depth_is_bounded_before_anything_recurses() {
-        for text in ["(".repeat(50_000), "!".repeat(9_000) + "x", "x ? 1 : ".repeat(5_000) + "2", "1+".repeat(9_000) + "1"] {
+        for text in [
+            "(".repeat(50_000),
+            "!".repeat(9_000) + "x",
+            "x ? 1 : ".repeat(5_000) + "2",
+            "1+".repeat(9_000) + "1",
+        ] {
             let problems = parse(&text).unwrap_err();
-            assert!(problems[0].message.contains("deeper") || problems[0].message.contains("longer"), "{problems:?}");
+            assert!(
+                problems[0].message.contains("deeper") || problems[0].message.contains("longer"),
+                "{problems:?}"
+            );
         }
         assert!(parse(&("x || ".repeat(2_000) + "x")).is_ok());
         assert!(parse(&("(".repeat(100) + "1" + &")".repeat(100))).is_ok());

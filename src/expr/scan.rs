@@ -27,7 +27,9 @@ impl Token {
 }
 
 /// Signs of two characters that belong together, also those that other languages have.
-const PAIRS: [&str; 13] = ["==", "!=", "<=", ">=", "&&", "||", "${", "??", "?:", "<>", "**", "++", "->"];
+const PAIRS: [&str; 13] = [
+    "==", "!=", "<=", ">=", "&&", "||", "${", "??", "?:", "<>", "**", "++", "->",
+];
 
 pub(super) fn scan(text: &str) -> Vec<Token> {
     let bytes = text.as_bytes();
@@ -73,7 +75,10 @@ pub(super) fn scan(text: &str) -> Vec<Token> {
                 }
             },
         };
-        tokens.push(Token { kind, range: start..at });
+        tokens.push(Token {
+            kind,
+            range: start..at,
+        });
     }
     tokens
 }
@@ -94,7 +99,10 @@ fn number(rest: &str) -> usize {
 
 /// Where a text literal begins: the length of its opening (prefix and quotes) and whether it is raw.
 fn text_start(rest: &str) -> Option<(usize, bool)> {
-    let prefix = rest.bytes().take_while(|b| matches!(b, b'r' | b'R' | b'b' | b'B')).count();
+    let prefix = rest
+        .bytes()
+        .take_while(|b| matches!(b, b'r' | b'R' | b'b' | b'B'))
+        .count();
     let quoted = &rest[prefix..];
     if prefix > 2 || !quoted.starts_with(['"', '\'']) {
         return None;
@@ -127,12 +135,27 @@ mod tests {
 
     #[test]
     fn texts_hide_what_is_in_them() {
-        assert_eq!(parts(r#"a == "x && '(" + r'\' + b"""("""""#), ["a", "==", r#""x && '(""#, "+", r"r'\'", "+", "b\"\"\"(\"\"\"", "\""]);
+        assert_eq!(
+            parts(r#"a == "x && '(" + r'\' + b"""("""""#),
+            [
+                "a",
+                "==",
+                r#""x && '(""#,
+                "+",
+                r"r'\'",
+                "+",
+                "b\"\"\"(\"\"\"",
+                "\""
+            ]
+        );
     }
 
     #[test]
     fn numbers_keep_their_exponents() {
-        assert_eq!(parts("1.5e-3+0x1e-2 - 1.a"), ["1.5e-3", "+", "0x1e", "-", "2", "-", "1", ".", "a"]);
+        assert_eq!(
+            parts("1.5e-3+0x1e-2 - 1.a"),
+            ["1.5e-3", "+", "0x1e", "-", "2", "-", "1", ".", "a"]
+        );
     }
 
     #[test]

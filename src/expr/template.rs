@@ -15,6 +15,7 @@ struct Inner {
     text: String,
     parts: Vec<Part>,
     uses: Uses,
+    warnings: Vec<Problem>,
 }
 
 /// One stretch of a template.
@@ -30,6 +31,7 @@ pub enum Part {
 /// Every mistake in it; ranges are of the template's text.
 pub fn check_template(text: &str, env: &Env) -> Result<Template, Vec<Problem>> {
     let mut problems = Vec::new();
+    let mut warnings = Vec::new();
     let mut parts = Vec::new();
     let mut literal = String::new();
     let mut uses = Uses::nothing();
@@ -62,12 +64,10 @@ pub fn check_template(text: &str, env: &Env) -> Result<Template, Vec<Problem>> {
                         parts.push(Part::Text(std::mem::take(&mut literal)));
                     }
                     uses.merge(expr.uses());
+                    warnings.extend(expr.warnings().iter().cloned().map(|p| moved(p, found + 1)));
                     parts.push(Part::Expr(expr));
                 }
-                Err(all) => problems.extend(all.into_iter().map(|mut p| {
-                    p.range = p.range.start + found + 1..p.range.end + found + 1;
-                    p
-                })),
+                Err(all) => problems.extend(all.into_iter().map(|p| moved(p, found + 1))),
             }
             at = end + 1;
         } else {
@@ -88,10 +88,17 @@ pub fn check_template(text: &str, env: &Env) -> Result<Template, Vec<Problem>> {
             text: text.into(),
             parts,
             uses,
+            warnings,
         })))
     } else {
         Err(problems)
     }
+}
+
+/// The same, of an expression that begins there.
+fn moved(mut p: Problem, by: usize) -> Problem {
+    p.range = p.range.start + by..p.range.end + by;
+    p
 }
 
 fn stray(at: usize, message: &str, help: &str) -> Problem {
@@ -148,11 +155,9 @@ impl Template {
         &self.0.parts
     }
 
-    pub fn warnings(&self) -> impl Iterator<Item = &Problem> {
-        self.0.parts.iter().flat_map(|p| match p {
-            Part::Text(_) => &[],
-            Part::Expr(e) => e.warnings(),
-        })
+    /// What is right but may fail when it runs (W0301); ranges are of the template's text.
+    pub fn warnings(&self) -> &[Problem] {
+        &self.0.warnings
     }
 
     pub fn compile(&self, item: Option<&Type>) -> TemplateCode {

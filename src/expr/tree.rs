@@ -32,10 +32,22 @@ pub(super) enum Kind {
     Local(usize),
     /// A type by its CEL name.
     TypeName(&'static str),
-    Member { of: Box<Node>, name: Name, optional: bool },
+    Member {
+        of: Box<Node>,
+        name: Name,
+        optional: bool,
+    },
     /// `has(of.name)`; `filled`: for a field of type `T?`, that it is not null.
-    Has { of: Box<Node>, name: Name, filled: bool },
-    Index { of: Box<Node>, at: Box<Node>, optional: bool },
+    Has {
+        of: Box<Node>,
+        name: Name,
+        filled: bool,
+    },
+    Index {
+        of: Box<Node>,
+        at: Box<Node>,
+        optional: bool,
+    },
     Not(Box<Node>),
     Neg(Box<Node>),
     /// At least two.
@@ -54,7 +66,11 @@ pub(super) enum Kind {
     /// `cel.bind`: the value, then the body, which sees it as a local.
     Bind(Box<[Node; 2]>),
     /// `optMap` (`flat: false`) and `optFlatMap`: the body sees the value as a local.
-    OptMap { of: Box<Node>, body: Box<Node>, flat: bool },
+    OptMap {
+        of: Box<Node>,
+        body: Box<Node>,
+        flat: bool,
+    },
     /// Something was wrong here, and has been said.
     Bad,
 }
@@ -142,14 +158,22 @@ impl Node {
     /// The parts of this node.
     pub fn children(&self) -> Vec<&Node> {
         match &self.kind {
-            Kind::Member { of, .. } | Kind::Has { of, .. } | Kind::Not(of) | Kind::Neg(of) => vec![of],
+            Kind::Member { of, .. } | Kind::Has { of, .. } | Kind::Not(of) | Kind::Neg(of) => {
+                vec![of]
+            }
             Kind::Index { of, at, .. } => vec![of, at],
             Kind::And(all) | Kind::Or(all) | Kind::Call(_, all) => all.iter().collect(),
             Kind::If(three) => three.iter().collect(),
-            Kind::Compare(_, two) | Kind::In(two) | Kind::Arith(_, two) | Kind::Bind(two) => two.iter().collect(),
+            Kind::Compare(_, two) | Kind::In(two) | Kind::Arith(_, two) | Kind::Bind(two) => {
+                two.iter().collect()
+            }
             Kind::List(all) => all.iter().map(|(n, _)| n).collect(),
             Kind::Map(all) => all.iter().flat_map(|(k, v, _)| [k, v]).collect(),
-            Kind::Loop(l) => [&l.over].into_iter().chain(&l.only).chain([&l.body]).collect(),
+            Kind::Loop(l) => [&l.over]
+                .into_iter()
+                .chain(&l.only)
+                .chain([&l.body])
+                .collect(),
             Kind::OptMap { of, body, .. } => vec![of, body],
             Kind::Lit(_)
             | Kind::Item
@@ -184,6 +208,9 @@ impl Node {
             Kind::Call(f, _) => f.pure,
             _ => true,
         };
-        here && self.children().into_iter().all(|child| child.is_constant(depth))
+        here && self
+            .children()
+            .into_iter()
+            .all(|child| child.is_constant(depth))
     }
 }

@@ -45,12 +45,19 @@ impl Record {
     }
 
     pub fn declared(&self, name: &str) -> Option<&Ty> {
-        self.fields.iter().find(|(n, _)| **n == *name).map(|(_, t)| t)
+        self.fields
+            .iter()
+            .find(|(n, _)| **n == *name)
+            .map(|(_, t)| t)
     }
 
     /// The type that takes the value of every field.
     pub fn values(&self) -> Ty {
-        self.fields.iter().map(|(_, t)| t).chain(&self.rest).fold(Ty::Never, |a, b| a.join(b))
+        self.fields
+            .iter()
+            .map(|(_, t)| t)
+            .chain(&self.rest)
+            .fold(Ty::Never, |a, b| a.join(b))
     }
 }
 
@@ -69,7 +76,11 @@ impl From<&Type> for Ty {
             Type::Optional(t) => Ty::from(&**t).nullable(),
             Type::List(t) => Ty::list(Ty::from(&**t)),
             Type::Record(r) => Ty::Record(Arc::new(Record {
-                fields: r.fields.iter().map(|f| (f.name.clone(), Ty::from(&f.ty))).collect(),
+                fields: r
+                    .fields
+                    .iter()
+                    .map(|f| (f.name.clone(), Ty::from(&f.ty)))
+                    .collect(),
                 rest: r.rest.as_ref().map(Ty::from),
                 literal: false,
             })),
@@ -127,9 +138,10 @@ impl Ty {
             Ty::List(t) => Type::list(t.leaves()),
             // {}
             Ty::Map(k, _) if **k == Ty::Never => Type::record([]),
-            Ty::Map(k, v) if **k == Ty::String => {
-                Type::Record(Arc::new(RecordType { fields: Vec::new(), rest: Some(v.leaves()) }))
-            }
+            Ty::Map(k, v) if **k == Ty::String => Type::Record(Arc::new(RecordType {
+                fields: Vec::new(),
+                rest: Some(v.leaves()),
+            })),
             Ty::Map(..) => Type::Any,
             Ty::Record(r) => Type::Record(Arc::new(RecordType {
                 rest: r.rest.as_ref().map(Ty::leaves),
@@ -149,7 +161,13 @@ impl Ty {
             (Ty::Optional(a), Ty::Optional(b)) => Ty::optional(a.join(b)),
             (Ty::Map(k, v), Ty::Map(l, w)) => Ty::map(k.join(l), v.join(w)),
             (Ty::Map(k, _), Ty::Record(r)) | (Ty::Record(r), Ty::Map(k, _)) if **k == Ty::Never => {
-                join_records(r, &Record { literal: true, ..Record::default() })
+                join_records(
+                    r,
+                    &Record {
+                        literal: true,
+                        ..Record::default()
+                    },
+                )
             }
             (Ty::Map(k, v), Ty::Record(r)) | (Ty::Record(r), Ty::Map(k, v)) => {
                 Ty::map(k.join(&Ty::String), v.join(&r.values()))
@@ -197,7 +215,11 @@ fn join_records(a: &Record, b: &Record) -> Ty {
         (Some(x), Some(y)) => Some(x.join(y)),
         (x, y) => x.clone().or_else(|| y.clone()),
     };
-    Ty::Record(Arc::new(Record { fields, rest, literal: a.literal && b.literal }))
+    Ty::Record(Arc::new(Record {
+        fields,
+        rest,
+        literal: a.literal && b.literal,
+    }))
 }
 
 impl fmt::Display for Ty {
@@ -224,7 +246,11 @@ impl fmt::Display for Ty {
             Ty::Record(r) => {
                 let shown = r.fields.iter().map(|(n, t)| format!("{n}: {t}"));
                 let rest = r.rest.iter().map(|t| format!("*: {t}"));
-                write!(f, "{{{}}}", shown.chain(rest).collect::<Vec<_>>().join(", "))
+                write!(
+                    f,
+                    "{{{}}}",
+                    shown.chain(rest).collect::<Vec<_>>().join(", ")
+                )
             }
         }
     }
@@ -235,8 +261,15 @@ mod tests {
     use super::*;
 
     fn record(fields: &[(&str, Ty)]) -> Ty {
-        let fields = fields.iter().map(|(n, t)| (Name::from(*n), t.clone())).collect();
-        Ty::Record(Arc::new(Record { fields, rest: None, literal: true }))
+        let fields = fields
+            .iter()
+            .map(|(n, t)| (Name::from(*n), t.clone()))
+            .collect();
+        Ty::Record(Arc::new(Record {
+            fields,
+            rest: None,
+            literal: true,
+        }))
     }
 
     #[test]
@@ -248,7 +281,10 @@ mod tests {
 
     #[test]
     fn an_empty_list_takes_the_type_of_its_company() {
-        assert_eq!(Ty::list(Ty::Never).join(&Ty::list(Ty::Int)), Ty::list(Ty::Int));
+        assert_eq!(
+            Ty::list(Ty::Never).join(&Ty::list(Ty::Int)),
+            Ty::list(Ty::Int)
+        );
         assert_eq!(Ty::list(Ty::Never).leaves(), Type::list(Type::Any));
     }
 

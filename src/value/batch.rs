@@ -443,7 +443,9 @@ impl Blocks {
     /// under the same number (as after [`Batch::derive`]).
     pub fn adopt(&mut self, cell: &Cell, of: &Blocks) -> Cell {
         match cell {
-            Cell::Text(span) | Cell::Bin(span) | Cell::Raw(span) if self.shares(*span, of) => cell.clone(),
+            Cell::Text(span) | Cell::Bin(span) | Cell::Raw(span) if self.shares(*span, of) => {
+                cell.clone()
+            }
             Cell::Text(span) => self.text(of.str(*span)),
             Cell::Bin(span) => self.bin(of.bytes(*span)),
             Cell::Raw(span) => self.raw_json(of.str(*span)),

@@ -194,9 +194,16 @@ impl Blocks {
     pub fn place(&mut self, text: &str) -> Cell {
         // More blocks are seldom, and a short copy costs less than a long search.
         for (number, block) in self.list.iter().take(4).enumerate() {
-            let at = text.as_ptr().addr().wrapping_sub(block.bytes().as_ptr().addr());
+            let at = text
+                .as_ptr()
+                .addr()
+                .wrapping_sub(block.bytes().as_ptr().addr());
             if at < block.bytes().len() && text.len() <= block.bytes().len() - at {
-                return Cell::Text(Span { block: number as u8, at: at as u32, len: text.len() as u32 });
+                return Cell::Text(Span {
+                    block: number as u8,
+                    at: at as u32,
+                    len: text.len() as u32,
+                });
             }
         }
         self.text(text)
@@ -245,7 +252,10 @@ impl Blocks {
 
     /// Does a span of `of` mean the same here?
     pub(super) fn shares(&self, span: Span, of: &Blocks) -> bool {
-        match (self.list.get(usize::from(span.block)), of.list.get(usize::from(span.block))) {
+        match (
+            self.list.get(usize::from(span.block)),
+            of.list.get(usize::from(span.block)),
+        ) {
             (Some(a), Some(b)) => Arc::ptr_eq(a, b),
             _ => false,
         }

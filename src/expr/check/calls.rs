@@ -13,7 +13,12 @@ use super::{Checker, article, listed};
 use crate::diagnostic::nearest;
 
 impl Checker<'_> {
-    pub(super) fn call(&mut self, callee: &SpannedExpr, args: &[SpannedExpr], span: Range<usize>) -> Node {
+    pub(super) fn call(
+        &mut self,
+        callee: &SpannedExpr,
+        args: &[SpannedExpr],
+        span: Range<usize>,
+    ) -> Node {
         match &callee.node {
             Ast::Ident(name) | Ast::RootIdent(name) => {
                 if let Some(node) = self.global_macro(name, args, &span) {
@@ -21,14 +26,20 @@ impl Checker<'_> {
                 }
                 self.function(name, callee.span.clone(), None, args, span)
             }
-            Ast::Member { expr, field, optional: false } => {
+            Ast::Member {
+                expr,
+                field,
+                optional: false,
+            } => {
                 let at = callee.span.end - field.len().min(callee.span.len())..callee.span.end;
                 if let Some(space) = self.namespace(expr) {
                     let whole = format!("{space}.{field}");
                     if let Some(node) = self.global_macro(&whole, args, &span) {
                         return node;
                     }
-                    if functions::find(&whole).is_some() || functions::names().any(|n| n.starts_with(&format!("{space}."))) {
+                    if functions::find(&whole).is_some()
+                        || functions::names().any(|n| n.starts_with(&format!("{space}.")))
+                    {
                         return self.function(&whole, callee.span.clone(), None, args, span);
                     }
                 }
@@ -59,13 +70,22 @@ impl Checker<'_> {
         args: &[SpannedExpr],
         span: Range<usize>,
     ) -> Node {
-        let Some(known) = functions::find(name) else { return self.no_function(name, at, receiver, args, span) };
-        let nodes: Vec<Node> = receiver.into_iter().chain(args).map(|a| self.node(a)).collect();
+        let Some(known) = functions::find(name) else {
+            return self.no_function(name, at, receiver, args, span);
+        };
+        let nodes: Vec<Node> = receiver
+            .into_iter()
+            .chain(args)
+            .map(|a| self.node(a))
+            .collect();
         if nodes.iter().any(|n| matches!(n.kind, Kind::Bad)) {
             return super::bad(span);
         }
         let types: Vec<&Ty> = nodes.iter().map(|n| &n.ty).collect();
-        let of_style = known.signatures.iter().filter(|s| s.receiver == receiver.is_some());
+        let of_style = known
+            .signatures
+            .iter()
+            .filter(|s| s.receiver == receiver.is_some());
         let fits: Vec<_> = of_style.filter_map(|s| s.fit(&types)).collect();
         let Some(first) = fits.first() else {
             let p = self.unfit_call(known, receiver.is_some(), &nodes, &span);
@@ -76,25 +96,58 @@ impl Checker<'_> {
         }
         let ty = fits.iter().fold(Ty::Never, |all, f| all.join(&f.result));
         // A call whose signature gives back what went in of `[]` knows no more than that.
-        let ty = if matches!(ty, Ty::Never) && !nodes.is_empty() { Ty::Any } else { ty };
+        let ty = if matches!(ty, Ty::Never) && !nodes.is_empty() {
+            Ty::Any
+        } else {
+            ty
+        };
         self.constants(name, &nodes);
-        Node { kind: Kind::Call(known.function, nodes), ty, span }
+        Node {
+            kind: Kind::Call(known.function, nodes),
+            ty,
+            span,
+        }
     }
 
-    fn unfit_call(&self, known: &Known, receiver: bool, nodes: &[Node], span: &Range<usize>) -> Problem {
+    fn unfit_call(
+        &self,
+        known: &Known,
+        receiver: bool,
+        nodes: &[Node],
+        span: &Range<usize>,
+    ) -> Problem {
         let name = known.function.name;
-        let there_is = || known.signatures.iter().map(|s| s.text).collect::<Vec<_>>().join("; ");
+        let there_is = || {
+            known
+                .signatures
+                .iter()
+                .map(|s| s.text)
+                .collect::<Vec<_>>()
+                .join("; ")
+        };
         let mut p = Problem::new("E0303", span.clone(), String::new());
         if known.signatures.iter().all(|s| s.receiver != receiver) {
-            let (first, rest) = nodes.split_first().map_or((String::new(), Vec::new()), |(first, rest)| {
-                (self.shown(first), rest.iter().map(|n| self.shown(n)).collect())
-            });
+            let (first, rest) =
+                nodes
+                    .split_first()
+                    .map_or((String::new(), Vec::new()), |(first, rest)| {
+                        (
+                            self.shown(first),
+                            rest.iter().map(|n| self.shown(n)).collect(),
+                        )
+                    });
             let rest: Vec<String> = rest;
             (p.message, p.help) = if receiver {
                 let all = [vec![first], rest].concat().join(", ");
-                (format!("`{name}` is called with its value in brackets"), Some(format!("write {name}({all})")))
+                (
+                    format!("`{name}` is called with its value in brackets"),
+                    Some(format!("write {name}({all})")),
+                )
             } else if first.is_empty() {
-                (format!("`{name}` is called behind its value"), Some(format!("write x.{name}()")))
+                (
+                    format!("`{name}` is called behind its value"),
+                    Some(format!("write x.{name}()")),
+                )
             } else {
                 let help = format!("write {first}.{name}({})", rest.join(", "));
                 (format!("`{name}` is called behind its value"), Some(help))
@@ -102,16 +155,29 @@ impl Checker<'_> {
             return p;
         }
         let fixed = usize::from(receiver);
-        if known.signatures.iter().filter(|s| s.receiver == receiver).all(|s| !s.takes(nodes.len())) {
+        if known
+            .signatures
+            .iter()
+            .filter(|s| s.receiver == receiver)
+            .all(|s| !s.takes(nodes.len()))
+        {
             let n = nodes.len() - fixed.min(nodes.len());
-            p.message = format!("`{name}` does not take {n} argument{}", if n == 1 { "" } else { "s" });
+            p.message = format!(
+                "`{name}` does not take {n} argument{}",
+                if n == 1 { "" } else { "s" }
+            );
             p.help = Some(format!("there is: {}", there_is()));
             return p;
         }
         let (of, given) = nodes.split_at(fixed.min(nodes.len()));
         let given: Vec<String> = given.iter().map(|n| n.ty.to_string()).collect();
         p.message = match of {
-            [of] => format!("`{}` is {}: there is no {name}({}) for it", self.shown(of), article(&of.ty), given.join(", ")),
+            [of] => format!(
+                "`{}` is {}: there is no {name}({}) for it",
+                self.shown(of),
+                article(&of.ty),
+                given.join(", ")
+            ),
             _ => format!("there is no {name}({})", given.join(", ")),
         };
         p.help = Some(format!("there is: {}", there_is()));
@@ -127,7 +193,11 @@ impl Checker<'_> {
         span: Range<usize>,
     ) -> Node {
         if let Some((_, what)) = NOT_BUILT.iter().find(|(n, _)| *n == name) {
-            let p = Problem::new("E0104", at, format!("the function `{name}` ({what}) is not built yet"));
+            let p = Problem::new(
+                "E0104",
+                at,
+                format!("the function `{name}` ({what}) is not built yet"),
+            );
             return self.wrong(p, span);
         }
         // Mistakes in the arguments are said too.
@@ -135,7 +205,8 @@ impl Checker<'_> {
             self.node(part);
         }
         let mut p = Problem::new("E0305", at, format!("there is no function `{name}`"));
-        let alike = || functions::names().filter(|n| n.split_once('.').map(|(_, n)| n) == Some(name));
+        let alike =
+            || functions::names().filter(|n| n.split_once('.').map(|(_, n)| n) == Some(name));
         p.help = Some(if let Some(help) = hints::function(name) {
             help.replace("NAME", name)
         } else if let Some(near) = nearest(name, functions::names()) {
@@ -161,12 +232,18 @@ impl Checker<'_> {
         };
         let checked = match name {
             "matches" => text(1).map(|t| (1, functions::regex(t).map(drop))),
-            "timestamp" | "duration" | "int" | "uint" | "double" | "bool" => text(0).map(|t| (0, functions::reads(name, t))),
+            "timestamp" | "duration" | "int" | "uint" | "double" | "bool" => {
+                text(0).map(|t| (0, functions::reads(name, t)))
+            }
             "floor" | "strftime" => text(1).map(|t| (1, functions::reads(name, t))),
             _ => None,
         };
         if let Some((i, Err(fault))) = checked {
-            self.problems.push(Problem::new("E0303", nodes[i].span.clone(), fault.message.clone()));
+            self.problems.push(Problem::new(
+                "E0303",
+                nodes[i].span.clone(),
+                fault.message.clone(),
+            ));
         }
     }
 }

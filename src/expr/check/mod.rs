@@ -36,12 +36,23 @@ pub(super) struct Checker<'e> {
 
 impl<'e> Checker<'e> {
     pub fn new(env: &'e Env, text: &'e str) -> Checker<'e> {
-        Checker { env, text, locals: Vec::new(), filled: Vec::new(), problems: Vec::new(), warnings: Vec::new() }
+        Checker {
+            env,
+            text,
+            locals: Vec::new(),
+            filled: Vec::new(),
+            problems: Vec::new(),
+            warnings: Vec::new(),
+        }
     }
 
     pub fn node(&mut self, ast: &SpannedExpr) -> Node {
         let span = ast.span.clone();
-        let lit = |lit, ty| Node { kind: Kind::Lit(lit), ty, span: span.clone() };
+        let lit = |lit, ty| Node {
+            kind: Kind::Lit(lit),
+            ty,
+            span: span.clone(),
+        };
         match &ast.node {
             Ast::Null => lit(Lit::Null, Ty::Null),
             Ast::Bool(b) => lit(Lit::Bool(*b), Ty::Bool),
@@ -52,29 +63,68 @@ impl<'e> Checker<'e> {
             Ast::Bytes(b) => lit(Lit::Bytes(b.as_slice().into()), Ty::Bytes),
             Ast::Ident(name) => self.ident(name, span),
             Ast::RootIdent(name) => self.root_ident(name, span),
-            Ast::Member { expr, field, optional } => self.member(expr, field, *optional, span),
-            Ast::Index { expr, index, optional } => self.index(expr, index, *optional, span),
-            Ast::Unary { op: UnaryOp::Not, expr } => {
+            Ast::Member {
+                expr,
+                field,
+                optional,
+            } => self.member(expr, field, *optional, span),
+            Ast::Index {
+                expr,
+                index,
+                optional,
+            } => self.index(expr, index, *optional, span),
+            Ast::Unary {
+                op: UnaryOp::Not,
+                expr,
+            } => {
                 let of = self.node(expr);
                 self.need(&of, &Ty::Bool, "! turns a bool round");
-                Node { kind: Kind::Not(Box::new(of)), ty: Ty::Bool, span }
+                Node {
+                    kind: Kind::Not(Box::new(of)),
+                    ty: Ty::Bool,
+                    span,
+                }
             }
-            Ast::Unary { op: UnaryOp::Neg, expr } => self.negation(expr, span),
-            Ast::Binary { op: BinaryOp::And | BinaryOp::Or, .. } => self.logic(ast),
-            Ast::Binary { op: BinaryOp::In, left, right } => self.within(left, right, span),
+            Ast::Unary {
+                op: UnaryOp::Neg,
+                expr,
+            } => self.negation(expr, span),
+            Ast::Binary {
+                op: BinaryOp::And | BinaryOp::Or,
+                ..
+            } => self.logic(ast),
+            Ast::Binary {
+                op: BinaryOp::In,
+                left,
+                right,
+            } => self.within(left, right, span),
             Ast::Binary { op, left, right } => self.binary(*op, left, right, span),
-            Ast::Ternary { cond, then_expr, else_expr } => self.condition(cond, then_expr, else_expr, span),
+            Ast::Ternary {
+                cond,
+                then_expr,
+                else_expr,
+            } => self.condition(cond, then_expr, else_expr, span),
             Ast::Call { expr, args } => self.call(expr, args, span),
             Ast::List(list) => self.list(list, span),
             Ast::Map(map) => self.map(map, span),
             Ast::Struct { type_name, .. } => {
                 let name = &self.text[type_name.span.clone()];
-                let p = Problem::new("E0303", span.clone(), format!("there is no message type `{name}`"));
-                self.wrong(p.help("write a map, {\"key\": value}, or timestamp(\"..\"), duration(\"..\")"), span)
+                let p = Problem::new(
+                    "E0303",
+                    span.clone(),
+                    format!("there is no message type `{name}`"),
+                );
+                self.wrong(
+                    p.help("write a map, {\"key\": value}, or timestamp(\"..\"), duration(\"..\")"),
+                    span,
+                )
             }
             // Only the parser's own macros make these, and it expands none.
             Ast::Comprehension(_) | Ast::MemberTestOnly { .. } | Ast::Bind { .. } | Ast::Error => {
-                self.wrong(Problem::new("E0301", span.clone(), "this is not understood"), span)
+                self.wrong(
+                    Problem::new("E0301", span.clone(), "this is not understood"),
+                    span,
+                )
             }
         }
     }
@@ -92,7 +142,11 @@ impl<'e> Checker<'e> {
             ty if ty == wanted => {}
             ty if ty.required() == wanted => self.may_be_null(node),
             ty => {
-                let message = format!("`{}` is {}, and a {wanted} is needed: {why}", self.shown(node), article(ty));
+                let message = format!(
+                    "`{}` is {}, and a {wanted} is needed: {why}",
+                    self.shown(node),
+                    article(ty)
+                );
                 let mut p = Problem::new("E0303", node.span.clone(), message);
                 p.help = self.as_bool(node, wanted);
                 self.problems.push(p);
@@ -110,7 +164,9 @@ impl<'e> Checker<'e> {
             Ty::Int => format!("write {text} != 0"),
             Ty::Double => format!("write {text} != 0.0"),
             Ty::String => format!("write {text} != \"\""),
-            Ty::List(_) | Ty::Map(..) | Ty::Record(_) | Ty::Bytes => format!("write size({text}) > 0"),
+            Ty::List(_) | Ty::Map(..) | Ty::Record(_) | Ty::Bytes => {
+                format!("write size({text}) > 0")
+            }
             _ if matches!(node.ty, Ty::Nullable(_)) => format!("write {text} != null"),
             _ => return None,
         })
@@ -128,7 +184,11 @@ impl<'e> Checker<'e> {
             of = of.join(&self.present(&node, element.optional));
             nodes.push((node, element.optional));
         }
-        Node { kind: Kind::List(nodes), ty: Ty::list(of), span }
+        Node {
+            kind: Kind::List(nodes),
+            ty: Ty::list(of),
+            span,
+        }
     }
 
     /// The type of an element; with `?` it is left out where it is an optional value that is not there.
@@ -138,7 +198,9 @@ impl<'e> Checker<'e> {
             Ty::Any => Ty::Any,
             other if optional => {
                 let message = format!("`?` is for optional values, and this is {}", article(other));
-                self.problems.push(Problem::new("E0303", node.span.clone(), message).help("leave the ? out"));
+                self.problems.push(
+                    Problem::new("E0303", node.span.clone(), message).help("leave the ? out"),
+                );
                 Ty::Any
             }
             other => other.clone(),
@@ -156,7 +218,11 @@ impl<'e> Checker<'e> {
             let present = self.present(&value, entry.optional);
             match &key.kind {
                 Kind::Lit(Lit::Str(name)) => {
-                    let ty = if entry.optional { present.clone().nullable() } else { present.clone() };
+                    let ty = if entry.optional {
+                        present.clone().nullable()
+                    } else {
+                        present.clone()
+                    };
                     fields.push(((**name).into(), ty));
                 }
                 _ => record = false,
@@ -168,30 +234,55 @@ impl<'e> Checker<'e> {
         }
         // `{}` may become a map of anything.
         let ty = if record && !fields.is_empty() {
-            Ty::Record(Record { fields, rest: None, literal: true }.into())
+            Ty::Record(
+                Record {
+                    fields,
+                    rest: None,
+                    literal: true,
+                }
+                .into(),
+            )
         } else {
             Ty::map(keys, values)
         };
-        Node { kind: Kind::Map(nodes), ty, span }
+        Node {
+            kind: Kind::Map(nodes),
+            ty,
+            span,
+        }
     }
 
     fn key(&mut self, key: &Node, before: &[(Node, Node, bool)]) {
-        if !matches!(key.ty, Ty::String | Ty::Int | Ty::Uint | Ty::Bool | Ty::Any | Ty::Never) {
+        if !matches!(
+            key.ty,
+            Ty::String | Ty::Int | Ty::Uint | Ty::Bool | Ty::Any | Ty::Never
+        ) {
             let found = article(&key.ty);
-            let message = format!("a key is a string, an int or a bool, and `{}` is {found}", self.shown(key));
-            self.problems.push(Problem::new("E0303", key.span.clone(), message));
+            let message = format!(
+                "a key is a string, an int or a bool, and `{}` is {found}",
+                self.shown(key)
+            );
+            self.problems
+                .push(Problem::new("E0303", key.span.clone(), message));
         }
         if let Kind::Lit(lit) = &key.kind
-            && before.iter().any(|(k, _, _)| matches!(&k.kind, Kind::Lit(l) if l == lit))
+            && before
+                .iter()
+                .any(|(k, _, _)| matches!(&k.kind, Kind::Lit(l) if l == lit))
         {
             let message = format!("the key {} stands twice in this map", self.shown(key));
-            self.problems.push(Problem::new("E0303", key.span.clone(), message));
+            self.problems
+                .push(Problem::new("E0303", key.span.clone(), message));
         }
     }
 }
 
 fn bad(span: Range<usize>) -> Node {
-    Node { kind: Kind::Bad, ty: Ty::Any, span }
+    Node {
+        kind: Kind::Bad,
+        ty: Ty::Any,
+        span,
+    }
 }
 
 /// A type in a sentence.
@@ -203,11 +294,15 @@ fn article(ty: &Ty) -> String {
         Ty::Uint => "an unsigned int".into(),
         Ty::List(_) => format!("a list {ty}"),
         Ty::Record(_) => format!("a record {ty}"),
-        Ty::Optional(of) => format!("an optional value (of {of}; .orValue(x) or .value() takes it out)"),
+        Ty::Optional(of) => {
+            format!("an optional value (of {of}; .orValue(x) or .value() takes it out)")
+        }
         Ty::Never => "nothing".into(),
         Ty::Any => "of any type".into(),
         Ty::Nullable(of) => format!("{} or null", article(of)),
-        Ty::Map(..) | Ty::Bool | Ty::Double | Ty::String | Ty::Time | Ty::Duration | Ty::Type => format!("a {ty}"),
+        Ty::Map(..) | Ty::Bool | Ty::Double | Ty::String | Ty::Time | Ty::Duration | Ty::Type => {
+            format!("a {ty}")
+        }
     }
 }
 
@@ -223,5 +318,9 @@ fn short(text: &str) -> String {
 fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
     let all: Vec<&str> = names.collect();
     let shown = all.iter().take(16).copied().collect::<Vec<_>>().join(", ");
-    if all.len() > 16 { format!("{shown}, ... ({} in all)", all.len()) } else { shown }
+    if all.len() > 16 {
+        format!("{shown}, ... ({} in all)", all.len())
+    } else {
+        shown
+    }
 }

@@ -10,12 +10,18 @@ pub(super) fn converted(left: (&Node, &str), right: (&Node, &str), sign: &str) -
         Kind::Lit(Lit::Int(i)) => Some(*i),
         _ => None,
     };
-    let scalar = |ty: &Ty| {
-        ty.is_number() || matches!(ty, Ty::Bool | Ty::Time | Ty::Duration | Ty::Bytes)
-    };
+    let scalar =
+        |ty: &Ty| ty.is_number() || matches!(ty, Ty::Bool | Ty::Time | Ty::Duration | Ty::Bytes);
     let (x, y) = (left.ty.required(), right.ty.required());
     Some(match (x, y) {
-        (Ty::Double, Ty::Double | Ty::Int) if sign == "%" => format!("write int({a}) % {}", if *y == Ty::Int { b.into() } else { format!("int({b})") }),
+        (Ty::Double, Ty::Double | Ty::Int) if sign == "%" => format!(
+            "write int({a}) % {}",
+            if *y == Ty::Int {
+                b.into()
+            } else {
+                format!("int({b})")
+            }
+        ),
         (Ty::Int | Ty::Uint, Ty::Double) => match int(left) {
             Some(i) => format!("write {i}.0 {sign} {b}"),
             None => format!("write double({a}) {sign} {b}"),
@@ -34,23 +40,30 @@ pub(super) fn converted(left: (&Node, &str), right: (&Node, &str), sign: &str) -
         },
         (Ty::String, y) if sign == "+" && scalar(y) => format!("write {a} + string({b})"),
         (x, Ty::String) if sign == "+" && scalar(x) => format!("write string({a}) + {b}"),
-        (Ty::String, Ty::List(_) | Ty::Record(_) | Ty::Map(..)) if sign == "+" => format!("write {a} + json({b})"),
+        (Ty::String, Ty::List(_) | Ty::Record(_) | Ty::Map(..)) if sign == "+" => {
+            format!("write {a} + json({b})")
+        }
         (Ty::String, Ty::Int) if sign == "*" => "a text cannot be repeated".into(),
         (Ty::String, Ty::Int) => format!("write int({a}) {sign} {b}"),
         (Ty::Int, Ty::String) => format!("write {a} {sign} int({b})"),
         (Ty::String, Ty::Double) => format!("write double({a}) {sign} {b}"),
         (Ty::Double, Ty::String) => format!("write {a} {sign} double({b})"),
-        (Ty::Time, Ty::String) if matches!(sign, "+" | "-") && matches!(right.kind, Kind::Lit(_)) => {
+        (Ty::Time, Ty::String)
+            if matches!(sign, "+" | "-") && matches!(right.kind, Kind::Lit(_)) =>
+        {
             format!("write {a} {sign} duration({b})")
         }
         (Ty::Time, Ty::String) => format!("write {a} {sign} timestamp({b})"),
         (Ty::String, Ty::Time) => format!("write timestamp({a}) {sign} {b}"),
         (Ty::Duration, Ty::String) => format!("write {a} {sign} duration({b})"),
         (Ty::String, Ty::Duration) => format!("write duration({a}) {sign} {b}"),
-        (Ty::Time, Ty::Int | Ty::Double) if matches!(sign, "+" | "-") => format!("write {a} {sign} duration(\"..\")"),
+        (Ty::Time, Ty::Int | Ty::Double) if matches!(sign, "+" | "-") => {
+            format!("write {a} {sign} duration(\"..\")")
+        }
         (Ty::Time, Ty::Int) => format!("write int({a}) {sign} {b} (seconds since 1970)"),
         (Ty::Duration, Ty::Int | Ty::Double) | (Ty::Int | Ty::Double, Ty::Duration) => {
-            "write d.getSeconds() for the seconds of a duration, duration(\"..\") for a duration".into()
+            "write d.getSeconds() for the seconds of a duration, duration(\"..\") for a duration"
+                .into()
         }
         (Ty::Bool, Ty::Int) if matches!(sign, "==" | "!=") && int(right).is_some() => {
             let negated = (int(right) == Some(0)) == (sign == "==");
@@ -59,7 +72,9 @@ pub(super) fn converted(left: (&Node, &str), right: (&Node, &str), sign: &str) -
         (Ty::Bool, Ty::String) if matches!(b, "'true'" | "\"true\"" | "'false'" | "\"false\"") => {
             format!("write {} without quotes", b.trim_matches(['"', '\'']))
         }
-        (Ty::Bool, _) | (_, Ty::Bool) if !matches!(sign, "==" | "!=") => "write condition ? 1 : 0 for a number".into(),
+        (Ty::Bool, _) | (_, Ty::Bool) if !matches!(sign, "==" | "!=") => {
+            "write condition ? 1 : 0 for a number".into()
+        }
         (Ty::Record(_) | Ty::Map(..), Ty::Record(_) | Ty::Map(..)) if sign == "+" => {
             "the step `assign` adds fields to a record".into()
         }

@@ -2,7 +2,8 @@
 
 use super::super::functions::{to_double, to_int};
 use super::super::run::{
-    Cx, Dict, Frame, List, R, Text, Val, arith, double_arith, equal, fault, get, int_arith, negate, order, placed, test,
+    Cx, Dict, Frame, List, R, Text, Val, arith, double_arith, equal, fault, get, int_arith, negate,
+    order, placed, test,
 };
 use super::super::tree::Cmp;
 use super::hot::call;
@@ -23,18 +24,35 @@ impl Op {
             Op::Param(i) => Ok(Val::of(&cx.scope.params[*i], cx.row.blocks)),
             Op::Local(up) => Ok(cx.local(*up)),
             Op::Worker => Ok(Val::Int(cx.scope.worker as i64)),
-            Op::RunStart => Ok(Val::Time { secs: cx.scope.start.0, nanos: cx.scope.start.1 }),
+            Op::RunStart => Ok(Val::Time {
+                secs: cx.scope.start.0,
+                nanos: cx.scope.start.1,
+            }),
             Op::Value(_) | Op::Array(_) | Op::Element(..) | Op::QueueSize(_) => self.shared(cx),
             Op::Member(m) => member(m, cx).map_err(|f| f.within(&m.src)),
-            Op::Index { of, at, optional, src } => {
+            Op::Index {
+                of,
+                at,
+                optional,
+                src,
+            } => {
                 let (of, at) = (of.eval(cx)?, at.eval(cx)?);
                 index(of, &at, *optional).map_err(|f| f.within(src))
             }
-            Op::If(three) => if three[0].bool(cx)? { &three[1] } else { &three[2] }.eval(cx),
-            Op::IntArith(op, two, src) => {
-                int_arith(*op, two[0].int(cx)?, two[1].int(cx)?).map(Val::Int).map_err(|f| f.within(src))
+            Op::If(three) => if three[0].bool(cx)? {
+                &three[1]
+            } else {
+                &three[2]
             }
-            Op::DoubleArith(op, two) => Ok(Val::Double(double_arith(*op, two[0].double(cx)?, two[1].double(cx)?))),
+            .eval(cx),
+            Op::IntArith(op, two, src) => int_arith(*op, two[0].int(cx)?, two[1].int(cx)?)
+                .map(Val::Int)
+                .map_err(|f| f.within(src)),
+            Op::DoubleArith(op, two) => Ok(Val::Double(double_arith(
+                *op,
+                two[0].double(cx)?,
+                two[1].double(cx)?,
+            ))),
             Op::Arith(op, two, src) => {
                 let (a, b) = (two[0].eval(cx)?, two[1].eval(cx)?);
                 arith(*op, a, b).map_err(|f| f.within(src))
@@ -46,17 +64,32 @@ impl Op {
             Op::Map(all) => map(all, cx),
             Op::Loop(l) => loops::run(l, cx).map_err(|f| f.within(&l.src)),
             Op::Bind(two) => {
-                let frame = Frame { val: two[0].eval(cx)?, up: cx.frame };
-                two[1].eval(&Cx { frame: Some(&frame), ..*cx })
+                let frame = Frame {
+                    val: two[0].eval(cx)?,
+                    up: cx.frame,
+                };
+                two[1].eval(&Cx {
+                    frame: Some(&frame),
+                    ..*cx
+                })
             }
             Op::OptMap { of, body, flat } => match of.eval(cx)? {
                 Val::Optional(None) => Ok(Val::Optional(None)),
                 Val::Optional(Some(val)) => {
-                    let frame = Frame { val: Val::clone(&val), up: cx.frame };
-                    let made = body.eval(&Cx { frame: Some(&frame), ..*cx })?;
+                    let frame = Frame {
+                        val: Val::clone(&val),
+                        up: cx.frame,
+                    };
+                    let made = body.eval(&Cx {
+                        frame: Some(&frame),
+                        ..*cx
+                    })?;
                     Ok(if *flat { made } else { Val::some(made) })
                 }
-                other => Err(fault(format!("an optional value is needed, this is {}", other.kind()))),
+                other => Err(fault(format!(
+                    "an optional value is needed, this is {}",
+                    other.kind()
+                ))),
             },
             Op::IsNull(..)
             | Op::Has { .. }
@@ -93,14 +126,20 @@ impl Op {
             Op::Equal(wanted, two) => Ok(equal(&two[0].eval(cx)?, &two[1].eval(cx)?) == *wanted),
             Op::Ordered(cmp, two, src) => {
                 let (a, b) = (two[0].eval(cx)?, two[1].eval(cx)?);
-                order(&a, &b).map(|o| test(*cmp, o) && (o.is_some() || *cmp == Cmp::Ne)).map_err(|f| f.within(src))
+                order(&a, &b)
+                    .map(|o| test(*cmp, o) && (o.is_some() || *cmp == Cmp::Ne))
+                    .map_err(|f| f.within(src))
             }
             Op::In(two, src) => {
                 let (x, all) = (two[0].eval(cx)?, two[1].eval(cx)?);
                 match all {
                     Val::List(l) => Ok(l.iter().any(|y| equal(&x, &y))),
                     Val::Map(m) => Ok(get(&m, &x).is_some()),
-                    other => Err(fault(format!("`in` looks into a list or a map, this is {}", other.kind())).within(src)),
+                    other => Err(fault(format!(
+                        "`in` looks into a list or a map, this is {}",
+                        other.kind()
+                    ))
+                    .within(src)),
                 }
             }
             other => other.bool(cx),
@@ -113,17 +152,22 @@ impl Op {
             Op::Value(i) => shared.map_or(Val::Null, |s| Val::owned(s.value(*i))),
             Op::Array(i) => {
                 let len = shared.map_or(0, |s| s.length(*i));
-                let elements = (0..len).map(|e| shared.and_then(|s| s.element(*i, e)).unwrap_or_default());
+                let elements =
+                    (0..len).map(|e| shared.and_then(|s| s.element(*i, e)).unwrap_or_default());
                 Val::owned(Cell::list(elements.collect()))
             }
             Op::Element(i, at) => {
                 let at = at.int(cx)?;
-                let found = usize::try_from(at).ok().and_then(|at| shared.and_then(|s| s.element(*i, at)));
+                let found = usize::try_from(at)
+                    .ok()
+                    .and_then(|at| shared.and_then(|s| s.element(*i, at)));
                 match found {
                     Some(cell) => Val::owned(cell),
                     None => {
                         let len = shared.map_or(0, |s| s.length(*i));
-                        return Err(fault(format!("there is no element {at} in an array of {len}")));
+                        return Err(fault(format!(
+                            "there is no element {at} in an array of {len}"
+                        )));
                     }
                 }
             }
@@ -136,7 +180,12 @@ impl Op {
     pub fn cell<'a>(&'a self, cx: &Cx<'_, 'a>, out: &mut Blocks) -> R<Cell> {
         match self {
             Op::Slot(slot) => Ok(out.adopt(&cx.row.cells[slot.at], cx.row.blocks)),
-            Op::If(three) => if three[0].bool(cx)? { &three[1] } else { &three[2] }.cell(cx, out),
+            Op::If(three) => if three[0].bool(cx)? {
+                &three[1]
+            } else {
+                &three[2]
+            }
+            .cell(cx, out),
             Op::IntSlotK { .. } | Op::And(_) | Op::Or(_) => self.bool(cx).map(Cell::Bool),
             Op::IntArith(..) => self.int(cx).map(Cell::Int),
             Op::DoubleArith(..) => self.double(cx).map(Cell::Double),
@@ -152,12 +201,25 @@ impl Op {
                 Cell::Raw(_) => slot.val(cx)?.detach(),
                 cell => Ok(cell.detach(cx.row.blocks)),
             },
-            Op::Const(val @ (Val::List(List::Heap(_)) | Val::Map(Dict::Heap(_)))) => val.clone().detach(),
-            Op::If(three) => if three[0].bool(cx)? { &three[1] } else { &three[2] }.detached(cx),
-            Op::List(all) if all.iter().all(|(_, optional)| !optional) => {
-                all.iter().map(|(op, _)| op.detached(cx)).collect::<R<_>>().map(Cell::list)
+            Op::Const(val @ (Val::List(List::Heap(_)) | Val::Map(Dict::Heap(_)))) => {
+                val.clone().detach()
             }
-            Op::Map(all) if all.iter().all(|(k, _, optional)| !optional && matches!(k, Op::Const(Val::Str(_)))) => {
+            Op::If(three) => if three[0].bool(cx)? {
+                &three[1]
+            } else {
+                &three[2]
+            }
+            .detached(cx),
+            Op::List(all) if all.iter().all(|(_, optional)| !optional) => all
+                .iter()
+                .map(|(op, _)| op.detached(cx))
+                .collect::<R<_>>()
+                .map(Cell::list),
+            Op::Map(all)
+                if all
+                    .iter()
+                    .all(|(k, _, optional)| !optional && matches!(k, Op::Const(Val::Str(_)))) =>
+            {
                 let entry = |(k, v, _): &'a (Op, Op, bool)| Ok((k.detached(cx)?, v.detached(cx)?));
                 all.iter().map(entry).collect::<R<_>>().map(Cell::map)
             }
@@ -191,7 +253,9 @@ fn member<'a>(m: &'a Member, cx: &Cx<'_, 'a>) -> R<Val<'a>> {
 
 fn has(of: &Val<'_>, name: &str, filled: bool) -> R<bool> {
     match of {
-        Val::Map(map) => Ok(map.field(name).is_some_and(|v| !filled || !matches!(v, Val::Null))),
+        Val::Map(map) => Ok(map
+            .field(name)
+            .is_some_and(|v| !filled || !matches!(v, Val::Null))),
         Val::Optional(None) => Ok(false),
         Val::Optional(Some(inner)) => has(inner, name, filled),
         other => Err(fault(format!("{} has no field `{name}`", other.kind()))),
@@ -210,12 +274,22 @@ fn index<'a>(of: Val<'a>, at: &Val<'_>, optional: bool) -> R<Val<'a>> {
                 Val::Int(_) | Val::Uint(_) => to_int(at)?,
                 // A double that is a whole number, of a value of type `any`.
                 Val::Double(d) if d.fract() == 0.0 => to_int(at)?,
-                other => return Err(fault(format!("a place in a list is an int, this is {}", other.kind()))),
+                other => {
+                    return Err(fault(format!(
+                        "a place in a list is an int, this is {}",
+                        other.kind()
+                    )));
+                }
             };
             match usize::try_from(place) {
                 Ok(i) if i < list.len() => Some(list.get(i)),
                 _ if wrapped => None,
-                _ => return Err(fault(format!("there is no element {place} in a list of {}", list.len()))),
+                _ => {
+                    return Err(fault(format!(
+                        "there is no element {place} in a list of {}",
+                        list.len()
+                    )));
+                }
             }
         }
         Val::Map(map) => get(map, at),
@@ -227,7 +301,10 @@ fn index<'a>(of: Val<'a>, at: &Val<'_>, optional: bool) -> R<Val<'a>> {
         None => Err(fault(match at {
             Val::Str(s) => format!("there is no key {:?}", s.as_str()),
             Val::Bool(_) | Val::Int(_) | Val::Uint(_) | Val::Double(_) => {
-                format!("there is no key {}", to_double(at).map_or_else(|_| "true or false".into(), |d| d.to_string()))
+                format!(
+                    "there is no key {}",
+                    to_double(at).map_or_else(|_| "true or false".into(), |d| d.to_string())
+                )
             }
             other => format!("{} is no key", other.kind()),
         })),
@@ -262,7 +339,10 @@ fn map<'a>(all: &'a [(Op, Op, bool)], cx: &Cx<'_, 'a>) -> R<Val<'a>> {
 /// A further entry of a map: keys are strings, ints or bools, and none stands twice.
 pub(super) fn add<'a>(vals: &mut Vec<(Val<'a>, Val<'a>)>, key: Val<'a>, value: Val<'a>) -> R<()> {
     if !matches!(key, Val::Str(_) | Val::Int(_) | Val::Uint(_) | Val::Bool(_)) {
-        return Err(fault(format!("a key is a string, an int or a bool, this is {}", key.kind())));
+        return Err(fault(format!(
+            "a key is a string, an int or a bool, this is {}",
+            key.kind()
+        )));
     }
     if vals.iter().any(|(k, _)| equal(k, &key)) {
         let shown = match &key {

@@ -25,7 +25,9 @@ impl Op {
                 _ => self.against(cx),
             },
             Op::StrSlotK { slot, equal, k } => match &cx.row.cells[slot.at] {
-                Cell::Text(span) => Ok((span.len() == k.len() && cx.row.blocks.str(*span) == &**k) == *equal),
+                Cell::Text(span) => {
+                    Ok((span.len() == k.len() && cx.row.blocks.str(*span) == &**k) == *equal)
+                }
                 Cell::Null => Ok(!equal),
                 _ => self.against(cx),
             },
@@ -42,7 +44,10 @@ impl Op {
             Op::Contains(of, k) => Ok(k.find(of.str(cx)?.as_str().as_bytes()).is_some()),
             Op::Matches(of, regex) => Ok(regex.is_match(of.str(cx)?.as_str())),
             Op::Ints(cmp, two) => Ok(test(*cmp, Some(two[0].int(cx)?.cmp(&two[1].int(cx)?)))),
-            Op::Doubles(cmp, two) => Ok(test(*cmp, two[0].double(cx)?.partial_cmp(&two[1].double(cx)?))),
+            Op::Doubles(cmp, two) => Ok(test(
+                *cmp,
+                two[0].double(cx)?.partial_cmp(&two[1].double(cx)?),
+            )),
             Op::Strs(cmp, two) => {
                 let (a, b) = (two[0].str(cx)?, two[1].str(cx)?);
                 Ok(test(*cmp, Some(a.as_str().cmp(b.as_str()))))
@@ -52,8 +57,16 @@ impl Op {
                 Val::Str(s) => Ok(all.contains(s.as_str())),
                 _ => Ok(false),
             },
-            Op::Filled(slot) => Ok(!cx.row.cells[*slot].is_null() && !matches!(self.raw_null(*slot, cx), Some(true))),
-            Op::If(three) => if three[0].bool(cx)? { &three[1] } else { &three[2] }.bool(cx),
+            Op::Filled(slot) => {
+                Ok(!cx.row.cells[*slot].is_null()
+                    && !matches!(self.raw_null(*slot, cx), Some(true)))
+            }
+            Op::If(three) => if three[0].bool(cx)? {
+                &three[1]
+            } else {
+                &three[2]
+            }
+            .bool(cx),
             other => match other.eval(cx)? {
                 Val::Bool(b) => Ok(b),
                 found => wanted("a bool", &found),
@@ -97,11 +110,18 @@ impl Op {
             Op::IntArith(op, two, src) => {
                 int_arith(*op, two[0].int(cx)?, two[1].int(cx)?).map_err(|f| f.within(src))
             }
-            Op::If(three) => if three[0].bool(cx)? { &three[1] } else { &three[2] }.int(cx),
+            Op::If(three) => if three[0].bool(cx)? {
+                &three[1]
+            } else {
+                &three[2]
+            }
+            .int(cx),
             Op::Chars(of) => Ok(chars(of.str(cx)?.as_str()) as i64),
             other => match other.eval(cx)? {
                 Val::Int(i) => Ok(i),
-                Val::Uint(u) => i64::try_from(u).map_err(|_| fault(format!("{u} does not fit an int"))),
+                Val::Uint(u) => {
+                    i64::try_from(u).map_err(|_| fault(format!("{u} does not fit an int")))
+                }
                 found => wanted("an int", &found),
             },
         }
@@ -112,8 +132,15 @@ impl Op {
         match self {
             Op::Slot(slot) => slot.double(cx),
             Op::Const(Val::Double(d)) => Ok(*d),
-            Op::DoubleArith(op, two) => Ok(double_arith(*op, two[0].double(cx)?, two[1].double(cx)?)),
-            Op::If(three) => if three[0].bool(cx)? { &three[1] } else { &three[2] }.double(cx),
+            Op::DoubleArith(op, two) => {
+                Ok(double_arith(*op, two[0].double(cx)?, two[1].double(cx)?))
+            }
+            Op::If(three) => if three[0].bool(cx)? {
+                &three[1]
+            } else {
+                &three[2]
+            }
+            .double(cx),
             other => match other.eval(cx)? {
                 Val::Double(d) => Ok(d),
                 Val::Int(i) => Ok(i as f64),
@@ -127,7 +154,12 @@ impl Op {
         match self {
             Op::Slot(slot) => slot.str(cx),
             Op::Const(Val::Str(s)) => Ok(Text::Ref(s.as_str())),
-            Op::If(three) => if three[0].bool(cx)? { &three[1] } else { &three[2] }.str(cx),
+            Op::If(three) => if three[0].bool(cx)? {
+                &three[1]
+            } else {
+                &three[2]
+            }
+            .str(cx),
             other => match other.eval(cx)? {
                 Val::Str(s) => Ok(s),
                 Val::Type(name) => Ok(Text::Ref(name)),

@@ -15,7 +15,12 @@ struct Found<'a> {
 }
 
 pub(super) fn run<'a>(l: &'a Loop, cx: &Cx<'_, 'a>) -> R<Val<'a>> {
-    let mut found = Found { vals: Vec::new(), entries: Vec::new(), hits: 0, failed: None };
+    let mut found = Found {
+        vals: Vec::new(),
+        entries: Vec::new(),
+        hits: 0,
+        failed: None,
+    };
     let mut decided = None;
     match l.over.eval(cx)? {
         Val::List(list) => {
@@ -34,7 +39,12 @@ pub(super) fn run<'a>(l: &'a Loop, cx: &Cx<'_, 'a>) -> R<Val<'a>> {
                 }
             }
         }
-        other => return Err(fault(format!("a list or a map is needed, this is {}", other.kind()))),
+        other => {
+            return Err(fault(format!(
+                "a list or a map is needed, this is {}",
+                other.kind()
+            )));
+        }
     }
     match (decided, found.failed) {
         (Some(decided), _) => Ok(Val::Bool(decided)),
@@ -51,20 +61,43 @@ pub(super) fn run<'a>(l: &'a Loop, cx: &Cx<'_, 'a>) -> R<Val<'a>> {
 
 impl<'a> Found<'a> {
     /// One element; `Some`: nothing that follows can change the answer.
-    fn element(&mut self, l: &'a Loop, cx: &Cx<'_, 'a>, key: Val<'a>, val: Val<'a>, list: bool) -> R<Option<bool>> {
+    fn element(
+        &mut self,
+        l: &'a Loop,
+        cx: &Cx<'_, 'a>,
+        key: Val<'a>,
+        val: Val<'a>,
+        list: bool,
+    ) -> R<Option<bool>> {
         // With one variable: the element of a list, the key of a map.
         let (first, second) = match (l.two, list) {
             (true, _) => (key.clone(), Some(val)),
             (false, true) => (val, None),
             (false, false) => (key.clone(), None),
         };
-        let outer = Frame { val: first, up: cx.frame };
-        let one = Cx { frame: Some(&outer), ..*cx };
+        let outer = Frame {
+            val: first,
+            up: cx.frame,
+        };
+        let one = Cx {
+            frame: Some(&outer),
+            ..*cx
+        };
         match second {
             None => self.body(l, &one, key),
             Some(val) => {
-                let inner = Frame { val, up: Some(&outer) };
-                self.body(l, &Cx { frame: Some(&inner), ..*cx }, key)
+                let inner = Frame {
+                    val,
+                    up: Some(&outer),
+                };
+                self.body(
+                    l,
+                    &Cx {
+                        frame: Some(&inner),
+                        ..*cx
+                    },
+                    key,
+                )
             }
         }
     }
@@ -99,7 +132,12 @@ impl<'a> Found<'a> {
                         add(&mut self.entries, k, v)?;
                     }
                 }
-                other => return Err(fault(format!("a map of what to add is needed, this is {}", other.kind()))),
+                other => {
+                    return Err(fault(format!(
+                        "a map of what to add is needed, this is {}",
+                        other.kind()
+                    )));
+                }
             },
         }
         Ok(None)

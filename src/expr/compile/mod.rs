@@ -13,16 +13,21 @@ use std::sync::Arc;
 
 use memchr::memmem::Finder;
 
+use super::Scope;
 use super::functions::{self, Function};
 use super::run::{Cx, Dict, List, Text, Val};
 use super::tree::{Arith, Cmp, Kind, Lit, Node};
 use super::ty::Ty;
-use super::Scope;
 use crate::value::{Blocks, Name, Row, Shape, Type};
 
 /// `item`: the type of the rows, narrowed to the fields that the expression uses.
 pub(super) fn compile(node: &Node, text: &str, item: Option<&Type>) -> Op {
-    Compiler { text, item, depth: 0 }.op(node)
+    Compiler {
+        text,
+        item,
+        depth: 0,
+    }
+    .op(node)
 }
 
 struct Compiler<'t> {
@@ -35,7 +40,11 @@ struct Compiler<'t> {
 impl Compiler<'_> {
     fn op(&mut self, node: &Node) -> Op {
         let op = self.plain(node);
-        if !matches!(op, Op::Const(_)) && node.is_constant(self.depth) { folded(op) } else { op }
+        if !matches!(op, Op::Const(_)) && node.is_constant(self.depth) {
+            folded(op)
+        } else {
+            op
+        }
     }
 
     fn boxed(&mut self, node: &Node) -> Box<Op> {
@@ -68,7 +77,11 @@ impl Compiler<'_> {
             Kind::TypeName(name) => Op::Const(Val::Type(name)),
             Kind::Item => match self.item {
                 Some(Type::Record(_)) => Op::Row,
-                Some(ty) => Op::Slot(Slot { at: 0, ty: Arc::new(ty.clone()), name: "item".into() }),
+                Some(ty) => Op::Slot(Slot {
+                    at: 0,
+                    ty: Arc::new(ty.clone()),
+                    name: "item".into(),
+                }),
                 None => panic!("BUG: an expression about an item, compiled for none"),
             },
             Kind::Field(name) => self.field(name),
@@ -90,7 +103,12 @@ impl Compiler<'_> {
             Kind::Has { of, name, filled } => self.has(of, name, *filled),
             Kind::Index { of, at, optional } => match of.kind {
                 Kind::Array(i) if !optional => Op::Element(i, self.boxed(at)),
-                _ => Op::Index { of: self.boxed(of), at: self.boxed(at), optional: *optional, src: self.src(node) },
+                _ => Op::Index {
+                    of: self.boxed(of),
+                    at: self.boxed(at),
+                    optional: *optional,
+                    src: self.src(node),
+                },
             },
             Kind::Not(of) => Op::Not(self.boxed(of)),
             Kind::Neg(of) => Op::Neg(self.boxed(of), self.src(node)),
@@ -104,8 +122,16 @@ impl Compiler<'_> {
             Kind::In(two) => self.within(two, node),
             Kind::Arith(op, two) => self.arith(*op, two, node),
             Kind::Call(function, args) => self.call(function, args, node),
-            Kind::List(all) => Op::List(all.iter().map(|(n, optional)| (self.op(n), *optional)).collect()),
-            Kind::Map(all) => Op::Map(all.iter().map(|(k, v, o)| (self.op(k), self.op(v), *o)).collect()),
+            Kind::List(all) => Op::List(
+                all.iter()
+                    .map(|(n, optional)| (self.op(n), *optional))
+                    .collect(),
+            ),
+            Kind::Map(all) => Op::Map(
+                all.iter()
+                    .map(|(k, v, o)| (self.op(k), self.op(v), *o))
+                    .collect(),
+            ),
             Kind::Loop(l) => {
                 let vars = if l.two { 2 } else { 1 };
                 Op::Loop(Box::new(Loop {
@@ -118,20 +144,35 @@ impl Compiler<'_> {
                 }))
             }
             Kind::Bind(two) => Op::Bind(Box::new([self.op(&two[0]), self.inside(1, &two[1])])),
-            Kind::OptMap { of, body, flat } => {
-                Op::OptMap { of: self.boxed(of), body: Box::new(self.inside(1, body)), flat: *flat }
-            }
+            Kind::OptMap { of, body, flat } => Op::OptMap {
+                of: self.boxed(of),
+                body: Box::new(self.inside(1, body)),
+                flat: *flat,
+            },
             Kind::Bad => panic!("BUG: an expression with mistakes was compiled"),
         }
     }
 
     fn field(&self, name: &Name) -> Op {
-        let record = self.item.and_then(Type::as_record).expect("BUG: a field of an item that is no record");
+        let record = self
+            .item
+            .and_then(Type::as_record)
+            .expect("BUG: a field of an item that is no record");
         if let Some(at) = record.slot(name) {
-            return Op::Slot(Slot { at, ty: Arc::new(record.fields[at].ty.clone()), name: name.clone() });
+            return Op::Slot(Slot {
+                at,
+                ty: Arc::new(record.fields[at].ty.clone()),
+                name: name.clone(),
+            });
         }
-        assert!(record.rest.is_some(), "BUG: the field {name} was narrowed away");
-        Op::Rest { slot: record.fields.len(), name: name.clone() }
+        assert!(
+            record.rest.is_some(),
+            "BUG: the field {name} was narrowed away"
+        );
+        Op::Rest {
+            slot: record.fields.len(),
+            name: name.clone(),
+        }
     }
 
     fn has(&mut self, of: &Node, name: &Name, filled: bool) -> Op {
@@ -141,10 +182,18 @@ impl Compiler<'_> {
             return match record.slot(name) {
                 Some(at) if filled => Op::Filled(at),
                 Some(_) => Op::Const(Val::Bool(true)),
-                None => Op::Has { of: Box::new(Op::Row), name: name.clone(), filled: false },
+                None => Op::Has {
+                    of: Box::new(Op::Row),
+                    name: name.clone(),
+                    filled: false,
+                },
             };
         }
-        Op::Has { of: self.boxed(of), name: name.clone(), filled }
+        Op::Has {
+            of: self.boxed(of),
+            name: name.clone(),
+            filled,
+        }
     }
 
     fn compare(&mut self, cmp: Cmp, [a, b]: &[Node; 2], node: &Node) -> Op {
@@ -155,21 +204,37 @@ impl Compiler<'_> {
         };
         match ops {
             [x, Op::Const(Val::Null)] if equality => Op::IsNull(Box::new(x), cmp == Cmp::Eq),
-            [Op::Slot(slot), Op::Const(Val::Int(k))] if *slot.ty.required() == Type::Int => Op::IntSlotK { slot, cmp, k },
+            [Op::Slot(slot), Op::Const(Val::Int(k))] if *slot.ty.required() == Type::Int => {
+                Op::IntSlotK { slot, cmp, k }
+            }
             [Op::Slot(slot), Op::Const(Val::Double(k))] if *slot.ty.required() == Type::Double => {
                 Op::DoubleSlotK { slot, cmp, k }
             }
             // A small int is a double too.
             #[allow(clippy::cast_precision_loss)]
-            [Op::Slot(slot), Op::Const(Val::Int(k))] if *slot.ty.required() == Type::Double && k.abs() < 1 << 52 => {
-                Op::DoubleSlotK { slot, cmp, k: k as f64 }
+            [Op::Slot(slot), Op::Const(Val::Int(k))]
+                if *slot.ty.required() == Type::Double && k.abs() < 1 << 52 =>
+            {
+                Op::DoubleSlotK {
+                    slot,
+                    cmp,
+                    k: k as f64,
+                }
             }
-            [Op::Slot(slot), Op::Const(Val::Str(k))] if equality && *slot.ty.required() == Type::String => {
-                Op::StrSlotK { slot, equal: cmp == Cmp::Eq, k: k.as_str().into() }
+            [Op::Slot(slot), Op::Const(Val::Str(k))]
+                if equality && *slot.ty.required() == Type::String =>
+            {
+                Op::StrSlotK {
+                    slot,
+                    equal: cmp == Cmp::Eq,
+                    k: k.as_str().into(),
+                }
             }
-            [x, Op::Const(Val::Str(k))] if equality => {
-                Op::StrK { of: Box::new(x), equal: cmp == Cmp::Eq, k: k.as_str().into() }
-            }
+            [x, Op::Const(Val::Str(k))] if equality => Op::StrK {
+                of: Box::new(x),
+                equal: cmp == Cmp::Eq,
+                k: k.as_str().into(),
+            },
             ops => {
                 let ops = Box::new(ops);
                 match (&a.ty, &b.ty) {
@@ -186,12 +251,24 @@ impl Compiler<'_> {
     fn within(&mut self, two: &[Node; 2], node: &Node) -> Op {
         let [x, list] = *self.two(two);
         if let Op::Const(Val::List(l)) = &list {
-            let ints: Option<Box<[i64]>> = l.iter().map(|v| if let Val::Int(i) = v { Some(i) } else { None }).collect();
+            let ints: Option<Box<[i64]>> = l
+                .iter()
+                .map(|v| if let Val::Int(i) = v { Some(i) } else { None })
+                .collect();
             if let (Some(ints), Ty::Int) = (ints, &two[0].ty) {
                 return Op::InInts(Box::new(x), ints);
             }
-            let texts = l.iter().map(|v| if let Val::Str(s) = v { Some(s.as_str().into()) } else { None });
-            if let (Some(texts), Ty::String) = (texts.collect::<Option<Vec<Box<str>>>>(), two[0].ty.required()) {
+            let texts = l.iter().map(|v| {
+                if let Val::Str(s) = v {
+                    Some(s.as_str().into())
+                } else {
+                    None
+                }
+            });
+            if let (Some(texts), Ty::String) = (
+                texts.collect::<Option<Vec<Box<str>>>>(),
+                two[0].ty.required(),
+            ) {
                 return Op::InStrs(Box::new(x), Strings::new(texts));
             }
         }
@@ -217,7 +294,9 @@ impl Compiler<'_> {
                 match name {
                     "startsWith" => Special::StartsWith(k.into()),
                     "endsWith" => Special::EndsWith(k.into()),
-                    "contains" => Special::Contains(Box::new(Finder::new(k.as_bytes()).into_owned())),
+                    "contains" => {
+                        Special::Contains(Box::new(Finder::new(k.as_bytes()).into_owned()))
+                    }
                     "matches" => match functions::regex(k) {
                         Ok(regex) => Special::Matches(Box::new(regex)),
                         Err(_) => return Op::Call(function, ops, self.src(node)),
@@ -227,7 +306,11 @@ impl Compiler<'_> {
             }
             _ => return Op::Call(function, ops, self.src(node)),
         };
-        let of = Box::new(ops.into_iter().next().expect("BUG: a call without its receiver"));
+        let of = Box::new(
+            ops.into_iter()
+                .next()
+                .expect("BUG: a call without its receiver"),
+        );
         match special {
             Special::Chars => Op::Chars(of),
             Special::StartsWith(k) => Op::StartsWith(of, k),
@@ -263,8 +346,18 @@ fn literal(lit: &Lit) -> Val<'static> {
 fn folded(op: Op) -> Op {
     let shape = Shape::of(&Type::record([]));
     let (blocks, scope) = (Blocks::new(), Scope::default());
-    let row = Row { cells: &[], blocks: &blocks, shape: &shape };
-    let value = op.eval(&Cx { row, scope: &scope, frame: None }).map(|val| keep(val.into_static()));
+    let row = Row {
+        cells: &[],
+        blocks: &blocks,
+        shape: &shape,
+    };
+    let value = op
+        .eval(&Cx {
+            row,
+            scope: &scope,
+            frame: None,
+        })
+        .map(|val| keep(val.into_static()));
     match value {
         Ok(val) => Op::Const(val),
         Err(_) => op,
@@ -274,10 +367,12 @@ fn folded(op: Op) -> Op {
 /// Lists and maps as cells: they are handed on without a copy.
 fn keep(val: Val<'static>) -> Val<'static> {
     match val {
-        Val::List(List::Vals(_)) | Val::Map(Dict::Vals(_)) if val.is_plain() => match val.clone().detach() {
-            Ok(cell) => Val::owned(cell),
-            Err(_) => val,
-        },
+        Val::List(List::Vals(_)) | Val::Map(Dict::Vals(_)) if val.is_plain() => {
+            match val.clone().detach() {
+                Ok(cell) => Val::owned(cell),
+                Err(_) => val,
+            }
+        }
         Val::Str(Text::Heap(_)) => match &val {
             Val::Str(s) => Val::text(s.as_str()),
             _ => val,

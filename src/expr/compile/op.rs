@@ -23,7 +23,10 @@ pub(in crate::expr) enum Op {
     /// A field of the item by its slot, or the item itself where it is no record (slot 0).
     Slot(Slot),
     /// One of the other fields of an open record, whose map is in the slot.
-    Rest { slot: usize, name: Name },
+    Rest {
+        slot: usize,
+        name: Name,
+    },
     /// The item, a record.
     Row,
     Param(usize),
@@ -39,19 +42,44 @@ pub(in crate::expr) enum Op {
     Member(Box<Member>),
     /// Is the field in this slot not null?
     Filled(usize),
-    Has { of: Box<Op>, name: Name, filled: bool },
-    Index { of: Box<Op>, at: Box<Op>, optional: bool, src: Src },
+    Has {
+        of: Box<Op>,
+        name: Name,
+        filled: bool,
+    },
+    Index {
+        of: Box<Op>,
+        at: Box<Op>,
+        optional: bool,
+        src: Src,
+    },
     Not(Box<Op>),
     And(Box<[Op]>),
     Or(Box<[Op]>),
     If(Box<[Op; 3]>),
     IsNull(Box<Op>, bool),
     /// A slot against a constant: the comparison that filters are made of.
-    IntSlotK { slot: Slot, cmp: Cmp, k: i64 },
-    DoubleSlotK { slot: Slot, cmp: Cmp, k: f64 },
+    IntSlotK {
+        slot: Slot,
+        cmp: Cmp,
+        k: i64,
+    },
+    DoubleSlotK {
+        slot: Slot,
+        cmp: Cmp,
+        k: f64,
+    },
     /// `true`: equal, `false`: not.
-    StrSlotK { slot: Slot, equal: bool, k: Box<str> },
-    StrK { of: Box<Op>, equal: bool, k: Box<str> },
+    StrSlotK {
+        slot: Slot,
+        equal: bool,
+        k: Box<str>,
+    },
+    StrK {
+        of: Box<Op>,
+        equal: bool,
+        k: Box<str>,
+    },
     Ints(Cmp, Box<[Op; 2]>),
     Doubles(Cmp, Box<[Op; 2]>),
     Strs(Cmp, Box<[Op; 2]>),
@@ -76,7 +104,11 @@ pub(in crate::expr) enum Op {
     Map(Box<[(Op, Op, bool)]>),
     Loop(Box<Loop>),
     Bind(Box<[Op; 2]>),
-    OptMap { of: Box<Op>, body: Box<Op>, flat: bool },
+    OptMap {
+        of: Box<Op>,
+        body: Box<Op>,
+        flat: bool,
+    },
 }
 
 /// A cell of the row.
@@ -118,7 +150,11 @@ pub(in crate::expr) enum Strings {
 
 impl Strings {
     pub fn new(all: Vec<Box<str>>) -> Strings {
-        if all.len() <= 8 { Strings::Few(all.into()) } else { Strings::Many(all.into_iter().collect()) }
+        if all.len() <= 8 {
+            Strings::Few(all.into())
+        } else {
+            Strings::Many(all.into_iter().collect())
+        }
     }
 
     #[inline]

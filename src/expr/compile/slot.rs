@@ -26,7 +26,11 @@ impl Slot {
 
     #[cold]
     fn unfit<T>(&self, wanted: &str, found: &Val<'_>) -> R<T> {
-        Err(placed(format!("`{}` is {}, and {wanted} is needed", self.name, found.kind())))
+        Err(placed(format!(
+            "`{}` is {}, and {wanted} is needed",
+            self.name,
+            found.kind()
+        )))
     }
 
     #[inline]

@@ -16,13 +16,22 @@ pub(super) static FUNCTIONS: &[Function] = &[
             "int(timestamp) -> int",
         ],
         about: "a whole number: of a double without what is behind the point, of a text of digits, of a timestamp its seconds since 1970",
-        examples: &[("int('42')", "42"), ("int(-1.9)", "-1"), ("int(timestamp('1970-01-01T00:01:00Z'))", "60")],
+        examples: &[
+            ("int('42')", "42"),
+            ("int(-1.9)", "-1"),
+            ("int(timestamp('1970-01-01T00:01:00Z'))", "60"),
+        ],
         pure: true,
         run: |a, _| to_int(&a[0]).map(Val::Int),
     },
     Function {
         name: "uint",
-        signatures: &["uint(uint) -> uint", "uint(int) -> uint", "uint(double) -> uint", "uint(string) -> uint"],
+        signatures: &[
+            "uint(uint) -> uint",
+            "uint(int) -> uint",
+            "uint(double) -> uint",
+            "uint(string) -> uint",
+        ],
         about: "an unsigned number; it leaves the expression as an int",
         examples: &[("uint(3) + 2u", "5u")],
         pure: true,
@@ -54,7 +63,10 @@ pub(super) static FUNCTIONS: &[Function] = &[
             "string(duration) -> string",
         ],
         about: "as text: bytes are read as UTF-8, timestamps written in RFC 3339, durations in seconds (see `json` for lists and records)",
-        examples: &[("string(42) + '!'", "'42!'"), ("string(duration('90m'))", "'5400s'")],
+        examples: &[
+            ("string(42) + '!'", "'42!'"),
+            ("string(duration('90m'))", "'5400s'"),
+        ],
         pure: true,
         run: |a, _| match &a[0] {
             Val::Str(s) => Ok(Val::Str(s.clone())),
@@ -85,7 +97,9 @@ pub(super) static FUNCTIONS: &[Function] = &[
         pure: true,
         run: |a, _| match &a[0] {
             Val::Bytes(b) => Ok(Val::Bytes(b.clone())),
-            Val::Str(s) => Ok(Val::Bytes(super::super::run::Bin::Own(s.as_str().as_bytes().to_vec()))),
+            Val::Str(s) => Ok(Val::Bytes(super::super::run::Bin::Own(
+                s.as_str().as_bytes().to_vec(),
+            ))),
             other => wanted("a string", other),
         },
     },
@@ -97,7 +111,10 @@ pub(super) static FUNCTIONS: &[Function] = &[
             "timestamp(int) -> timestamp",
         ],
         about: "a point in time: of a text in RFC 3339 (for others see `strptime`), of seconds since 1970",
-        examples: &[("timestamp('2000-01-01T00:00:00+01:00')", "timestamp(946681200)")],
+        examples: &[(
+            "timestamp('2000-01-01T00:00:00+01:00')",
+            "timestamp(946681200)",
+        )],
         pure: true,
         run: |a, _| match &a[0] {
             time @ Val::Time { .. } => Ok(time.clone()),
@@ -108,7 +125,10 @@ pub(super) static FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "duration",
-        signatures: &["duration(duration) -> duration", "duration(string) -> duration"],
+        signatures: &[
+            "duration(duration) -> duration",
+            "duration(string) -> duration",
+        ],
         about: "a length of time: '1h30m', '250ms', '-1.5s'; units d, h, m, s, ms, us, ns",
         examples: &[("duration('1h30m')", "duration('5400s')")],
         pure: true,
@@ -130,7 +150,10 @@ pub(super) static FUNCTIONS: &[Function] = &[
         name: "type",
         signatures: &["type(T) -> type"],
         about: "the type of a value, to be compared with `int`, `uint`, `double`, `string`, `bool`, `bytes`, `list`, `map`, `timestamp`, `duration`, `null_type`",
-        examples: &[("type(item) == map", "true"), ("type('') == string", "true")],
+        examples: &[
+            ("type(item) == map", "true"),
+            ("type('') == string", "true"),
+        ],
         pure: true,
         run: |a, _| Ok(Val::Type(a[0].type_name())),
     },
@@ -144,9 +167,14 @@ pub(in crate::expr) fn to_int(val: &Val<'_>) -> R<i64> {
         Val::Int(i) => Ok(*i),
         Val::Uint(u) => i64::try_from(*u).map_err(|_| fault(format!("{u} does not fit an int"))),
         // The bounds of an int are no doubles; CEL leaves both out.
-        Val::Double(d) if *d > -9_223_372_036_854_775_808.0 && *d < 9_223_372_036_854_775_808.0 => Ok(*d as i64),
+        Val::Double(d) if *d > -9_223_372_036_854_775_808.0 && *d < 9_223_372_036_854_775_808.0 => {
+            Ok(*d as i64)
+        }
         Val::Double(d) => Err(fault(format!("{d:?} does not fit an int"))),
-        Val::Str(s) => s.as_str().parse().map_err(|_| fault(format!("{:?} is no int", s.as_str()))),
+        Val::Str(s) => s
+            .as_str()
+            .parse()
+            .map_err(|_| fault(format!("{:?} is no int", s.as_str()))),
         Val::Time { secs, .. } => Ok(*secs),
         other => wanted("a number, a string or a timestamp", other),
     }
@@ -158,7 +186,10 @@ pub(in crate::expr) fn to_double(val: &Val<'_>) -> R<f64> {
         Val::Double(d) => Ok(*d),
         Val::Int(i) => Ok(*i as f64),
         Val::Uint(u) => Ok(*u as f64),
-        Val::Str(s) => s.as_str().parse().map_err(|_| fault(format!("{:?} is no double", s.as_str()))),
+        Val::Str(s) => s
+            .as_str()
+            .parse()
+            .map_err(|_| fault(format!("{:?} is no double", s.as_str()))),
         other => wanted("a number or a string", other),
     }
 }
@@ -199,5 +230,6 @@ fn uint<'a>(a: &[Val<'a>], _: &super::Scope) -> R<Val<'a>> {
         Val::Str(s) => s.as_str().parse().ok(),
         other => return wanted("a number or a string", other),
     };
-    made.map(Val::Uint).ok_or_else(|| fault("this does not fit an unsigned int"))
+    made.map(Val::Uint)
+        .ok_or_else(|| fault("this does not fit an unsigned int"))
 }

@@ -27,7 +27,13 @@ fn parts(text: &str) -> Parts<'_> {
         }
         None => (None, text),
     };
-    Parts { scheme, authority, path, query, fragment }
+    Parts {
+        scheme,
+        authority,
+        path,
+        query,
+        fragment,
+    }
 }
 
 fn cut(text: &str, at: char) -> (&str, Option<&str>) {
@@ -39,13 +45,17 @@ fn cut(text: &str, at: char) -> (&str, Option<&str>) {
 
 fn is_scheme(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_alphabetic())
-        && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'))
+        && text
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'))
 }
 
 /// The host of a URL in lower case, without user, port and the brackets of IPv6; `None` where it has none.
 pub(super) fn host(url: &str) -> Option<String> {
     let authority = parts(url.trim()).authority?;
-    let place = authority.rsplit_once('@').map_or(authority, |(_, place)| place);
+    let place = authority
+        .rsplit_once('@')
+        .map_or(authority, |(_, place)| place);
     let host = match place.strip_prefix('[') {
         Some(six) => six.split_once(']')?.0,
         None => place.split_once(':').map_or(place, |(host, _)| host),
@@ -59,17 +69,46 @@ pub(super) fn host(url: &str) -> Option<String> {
 pub(super) fn join(base: &str, link: &str) -> String {
     let (base, link) = (parts(base.trim()), parts(link.trim()));
     let (scheme, authority, path, query) = if link.scheme.is_some() {
-        (link.scheme, link.authority, without_dots(link.path), link.query)
+        (
+            link.scheme,
+            link.authority,
+            without_dots(link.path),
+            link.query,
+        )
     } else if link.authority.is_some() {
-        (base.scheme, link.authority, without_dots(link.path), link.query)
+        (
+            base.scheme,
+            link.authority,
+            without_dots(link.path),
+            link.query,
+        )
     } else if link.path.is_empty() {
-        (base.scheme, base.authority, base.path.to_string(), link.query.or(base.query))
+        (
+            base.scheme,
+            base.authority,
+            base.path.to_string(),
+            link.query.or(base.query),
+        )
     } else if link.path.starts_with('/') {
-        (base.scheme, base.authority, without_dots(link.path), link.query)
+        (
+            base.scheme,
+            base.authority,
+            without_dots(link.path),
+            link.query,
+        )
     } else {
         let folder = base.path.rfind('/').map_or("", |i| &base.path[..=i]);
-        let folder = if base.authority.is_some() && base.path.is_empty() { "/" } else { folder };
-        (base.scheme, base.authority, without_dots(&format!("{folder}{}", link.path)), link.query)
+        let folder = if base.authority.is_some() && base.path.is_empty() {
+            "/"
+        } else {
+            folder
+        };
+        (
+            base.scheme,
+            base.authority,
+            without_dots(&format!("{folder}{}", link.path)),
+            link.query,
+        )
     };
     let mut out = String::new();
     if let Some(scheme) = scheme {
@@ -110,7 +149,11 @@ fn without_dots(path: &str) -> String {
         }
     }
     let joined = kept.join("/");
-    if rooted && !joined.starts_with('/') { format!("/{joined}") } else { joined }
+    if rooted && !joined.starts_with('/') {
+        format!("/{joined}")
+    } else {
+        joined
+    }
 }
 
 #[cfg(test)]
@@ -174,7 +217,10 @@ mod tests {
     #[test]
     fn a_host_has_no_user_no_port_and_small_letters() {
         for (url, expected) in [
-            ("https://User:p%40w@Example.COM:8443/x?y#z", Some("example.com")),
+            (
+                "https://User:p%40w@Example.COM:8443/x?y#z",
+                Some("example.com"),
+            ),
             ("http://[2001:DB8::1]:80/", Some("2001:db8::1")),
             ("//a.b/c", Some("a.b")),
             ("http://a.b.", Some("a.b")),

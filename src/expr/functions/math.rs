@@ -12,7 +12,10 @@ pub(super) static FUNCTIONS: &[Function] = &[
         name: "math.greatest",
         signatures: &["math.greatest([T]) -> T", "math.greatest(T...) -> T"],
         about: "the greatest of several numbers, or of a list of them",
-        examples: &[("math.greatest(1, 3, 2)", "3"), ("math.greatest([1.5, 0.5])", "1.5")],
+        examples: &[
+            ("math.greatest(1, 3, 2)", "3"),
+            ("math.greatest([1.5, 0.5])", "1.5"),
+        ],
         pure: true,
         run: |a, _| extreme(a, Ordering::Greater),
     },
@@ -26,12 +29,19 @@ pub(super) static FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "math.abs",
-        signatures: &["math.abs(int) -> int", "math.abs(uint) -> uint", "math.abs(double) -> double"],
+        signatures: &[
+            "math.abs(int) -> int",
+            "math.abs(uint) -> uint",
+            "math.abs(double) -> double",
+        ],
         about: "without its sign",
         examples: &[("math.abs(-3)", "3"), ("math.abs(-1.5)", "1.5")],
         pure: true,
         run: |a, _| match &a[0] {
-            Val::Int(i) => i.checked_abs().map(Val::Int).ok_or_else(|| fault("the sign of the least int has no other")),
+            Val::Int(i) => i
+                .checked_abs()
+                .map(Val::Int)
+                .ok_or_else(|| fault("the sign of the least int has no other")),
             Val::Uint(u) => Ok(Val::Uint(*u)),
             Val::Double(d) => Ok(Val::Double(d.abs())),
             other => wanted("a number", other),
@@ -39,7 +49,11 @@ pub(super) static FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "math.sign",
-        signatures: &["math.sign(int) -> int", "math.sign(uint) -> uint", "math.sign(double) -> double"],
+        signatures: &[
+            "math.sign(int) -> int",
+            "math.sign(uint) -> uint",
+            "math.sign(double) -> double",
+        ],
         about: "-1, 0 or 1",
         examples: &[("math.sign(-3)", "-1"), ("math.sign(0.0)", "0.0")],
         pure: true,
@@ -85,7 +99,11 @@ pub(super) static FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "math.sqrt",
-        signatures: &["math.sqrt(double) -> double", "math.sqrt(int) -> double", "math.sqrt(uint) -> double"],
+        signatures: &[
+            "math.sqrt(double) -> double",
+            "math.sqrt(int) -> double",
+            "math.sqrt(uint) -> double",
+        ],
         about: "the square root; NaN of what is below zero",
         examples: &[("math.sqrt(9.0)", "3.0"), ("math.sqrt(16)", "4.0")],
         pure: true,
@@ -123,7 +141,10 @@ pub(super) static FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "math.bitAnd",
-        signatures: &["math.bitAnd(int, int) -> int", "math.bitAnd(uint, uint) -> uint"],
+        signatures: &[
+            "math.bitAnd(int, int) -> int",
+            "math.bitAnd(uint, uint) -> uint",
+        ],
         about: "the bits that both have",
         examples: &[("math.bitAnd(6, 3)", "2")],
         pure: true,
@@ -131,7 +152,10 @@ pub(super) static FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "math.bitOr",
-        signatures: &["math.bitOr(int, int) -> int", "math.bitOr(uint, uint) -> uint"],
+        signatures: &[
+            "math.bitOr(int, int) -> int",
+            "math.bitOr(uint, uint) -> uint",
+        ],
         about: "the bits that one of them has",
         examples: &[("math.bitOr(4, 1)", "5")],
         pure: true,
@@ -139,7 +163,10 @@ pub(super) static FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "math.bitXor",
-        signatures: &["math.bitXor(int, int) -> int", "math.bitXor(uint, uint) -> uint"],
+        signatures: &[
+            "math.bitXor(int, int) -> int",
+            "math.bitXor(uint, uint) -> uint",
+        ],
         about: "the bits that just one of them has",
         examples: &[("math.bitXor(6, 3)", "5")],
         pure: true,
@@ -155,7 +182,10 @@ pub(super) static FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "math.bitShiftLeft",
-        signatures: &["math.bitShiftLeft(int, int) -> int", "math.bitShiftLeft(uint, int) -> uint"],
+        signatures: &[
+            "math.bitShiftLeft(int, int) -> int",
+            "math.bitShiftLeft(uint, int) -> uint",
+        ],
         about: "the bits moved up by so many places",
         examples: &[("math.bitShiftLeft(1, 4)", "16")],
         pure: true,
@@ -163,7 +193,10 @@ pub(super) static FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "math.bitShiftRight",
-        signatures: &["math.bitShiftRight(int, int) -> int", "math.bitShiftRight(uint, int) -> uint"],
+        signatures: &[
+            "math.bitShiftRight(int, int) -> int",
+            "math.bitShiftRight(uint, int) -> uint",
+        ],
         about: "the bits moved down by so many places, zeros above",
         examples: &[("math.bitShiftRight(16, 4)", "1")],
         pure: true,
@@ -206,5 +239,6 @@ fn extreme<'a>(a: &[Val<'a>], wanted_order: Ordering) -> R<Val<'a>> {
             _ => best = Some(next),
         }
     }
-    best.cloned().ok_or_else(|| fault("there is no number in an empty list"))
+    best.cloned()
+        .ok_or_else(|| fault("there is no number in an empty list"))
 }

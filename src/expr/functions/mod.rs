@@ -44,12 +44,30 @@ pub struct Chapter {
 }
 
 pub static CHAPTERS: &[Chapter] = &[
-    Chapter { title: "Texts", functions: text::FUNCTIONS },
-    Chapter { title: "Numbers", functions: math::FUNCTIONS },
-    Chapter { title: "Times", functions: time::FUNCTIONS },
-    Chapter { title: "Conversions", functions: convert::FUNCTIONS },
-    Chapter { title: "Paths and links", functions: path::FUNCTIONS },
-    Chapter { title: "Other", functions: other::FUNCTIONS },
+    Chapter {
+        title: "Texts",
+        functions: text::FUNCTIONS,
+    },
+    Chapter {
+        title: "Numbers",
+        functions: math::FUNCTIONS,
+    },
+    Chapter {
+        title: "Times",
+        functions: time::FUNCTIONS,
+    },
+    Chapter {
+        title: "Conversions",
+        functions: convert::FUNCTIONS,
+    },
+    Chapter {
+        title: "Paths and links",
+        functions: path::FUNCTIONS,
+    },
+    Chapter {
+        title: "Other",
+        functions: other::FUNCTIONS,
+    },
 ];
 
 /// Part of the language, but not built yet: the name, and what it will be.
@@ -69,8 +87,18 @@ pub(super) fn find(name: &str) -> Option<&'static Known> {
     static KNOWN: LazyLock<HashMap<&'static str, Known>> = LazyLock::new(|| {
         let all = CHAPTERS.iter().flat_map(|c| c.functions);
         all.map(|function| {
-            let signatures = function.signatures.iter().map(|s| Signature::parse(function.name, s)).collect();
-            (function.name, Known { function, signatures })
+            let signatures = function
+                .signatures
+                .iter()
+                .map(|s| Signature::parse(function.name, s))
+                .collect();
+            (
+                function.name,
+                Known {
+                    function,
+                    signatures,
+                },
+            )
         })
         .collect()
     });
@@ -82,7 +110,11 @@ pub(super) fn reads(name: &str, text: &str) -> R<()> {
     use super::run::Text;
     let text = Val::Str(Text::Ref(text));
     let epoch = Val::Time { secs: 0, nanos: 0 };
-    let args = if matches!(name, "floor" | "strftime") { vec![epoch, text] } else { vec![text] };
+    let args = if matches!(name, "floor" | "strftime") {
+        vec![epoch, text]
+    } else {
+        vec![text]
+    };
     match find(name) {
         Some(known) => (known.function.run)(&args, &Scope::default()).map(drop),
         None => Ok(()),
@@ -92,5 +124,7 @@ pub(super) fn reads(name: &str, text: &str) -> R<()> {
 /// The names of all functions and macros, for "did you mean".
 pub(super) fn names() -> impl Iterator<Item = &'static str> {
     let functions = CHAPTERS.iter().flat_map(|c| c.functions).map(|f| f.name);
-    functions.chain(super::check::MACROS.iter().copied()).chain(NOT_BUILT.iter().map(|(n, _)| *n))
+    functions
+        .chain(super::check::MACROS.iter().copied())
+        .chain(NOT_BUILT.iter().map(|(n, _)| *n))
 }

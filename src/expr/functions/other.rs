@@ -4,8 +4,8 @@ use std::hash::Hasher as _;
 use std::sync::Arc;
 
 use super::super::run::{Bin, R, Val, fault};
-use super::args::{str, wanted};
 use super::Function;
+use super::args::{str, wanted};
 use crate::value::Blocks;
 
 pub(super) static FUNCTIONS: &[Function] = &[
@@ -13,7 +13,10 @@ pub(super) static FUNCTIONS: &[Function] = &[
         name: "hash",
         signatures: &["hash(T) -> string"],
         about: "64 bits in hex, the same on every machine and in every version: SipHash-2-4 (key 0) of a text's UTF-8, of bytes as they are, of everything else as `json` writes it",
-        examples: &[("hash('abc')", "'3fc884964770eede'"), ("hash(1) == hash('1')", "true")],
+        examples: &[
+            ("hash('abc')", "'3fc884964770eede'"),
+            ("hash(1) == hash('1')", "true"),
+        ],
         pure: true,
         run: |a, _| {
             let mut hasher = siphasher::sip::SipHasher24::new();
@@ -29,11 +32,15 @@ pub(super) static FUNCTIONS: &[Function] = &[
         name: "json",
         signatures: &["json(T) -> string"],
         about: "any value as JSON on one line",
-        examples: &[(r#"json({'a': [1, 2.5, null, 'x']})"#, r#"'{"a":[1,2.5,null,"x"]}'"#)],
+        examples: &[(
+            r#"json({'a': [1, 2.5, null, 'x']})"#,
+            r#"'{"a":[1,2.5,null,"x"]}'"#,
+        )],
         pure: true,
         run: |a, _| {
             let text = String::from_utf8(json(&a[0])?);
-            text.map(Val::text).map_err(|_| fault("JSON that is not UTF-8"))
+            text.map(Val::text)
+                .map_err(|_| fault("JSON that is not UTF-8"))
         },
     },
     Function {
@@ -46,11 +53,13 @@ pub(super) static FUNCTIONS: &[Function] = &[
             let name = str(a, 0)?;
             match std::env::var(name) {
                 Ok(value) => Ok(Val::text(value)),
-                Err(std::env::VarError::NotUnicode(_)) => Err(fault(format!("the variable {name} is not UTF-8"))),
-                Err(std::env::VarError::NotPresent) if a.len() > 1 => Ok(a[1].clone()),
-                Err(std::env::VarError::NotPresent) => {
-                    Err(fault(format!("the variable {name} is not set; env({name:?}, \"default\") takes another")))
+                Err(std::env::VarError::NotUnicode(_)) => {
+                    Err(fault(format!("the variable {name} is not UTF-8")))
                 }
+                Err(std::env::VarError::NotPresent) if a.len() > 1 => Ok(a[1].clone()),
+                Err(std::env::VarError::NotPresent) => Err(fault(format!(
+                    "the variable {name} is not set; env({name:?}, \"default\") takes another"
+                ))),
             }
         },
     },
@@ -76,7 +85,13 @@ pub(super) static FUNCTIONS: &[Function] = &[
         about: "an optional value that is there unless it is null, false, 0 or empty",
         examples: &[("optional.ofNonZeroValue('').orValue('x')", "'x'")],
         pure: true,
-        run: |a, _| Ok(if is_zero(&a[0]) { Val::Optional(None) } else { Val::some(a[0].clone()) }),
+        run: |a, _| {
+            Ok(if is_zero(&a[0]) {
+                Val::Optional(None)
+            } else {
+                Val::some(a[0].clone())
+            })
+        },
     },
     Function {
         name: "hasValue",
@@ -155,7 +170,8 @@ mod tests {
 
     #[test]
     fn the_hash_never_changes() {
-        let hash = |text| match (FUNCTIONS[0].run)(&[Val::Str(Text::Ref(text))], &Scope::default()) {
+        let hash = |text| match (FUNCTIONS[0].run)(&[Val::Str(Text::Ref(text))], &Scope::default())
+        {
             Ok(Val::Str(s)) => s.as_str().to_string(),
             other => panic!("{other:?}"),
         };

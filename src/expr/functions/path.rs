@@ -10,7 +10,11 @@ pub(super) static FUNCTIONS: &[Function] = &[
         name: "dir",
         signatures: &["dir(string) -> string"],
         about: "the folder of a path; `.` where it names none",
-        examples: &[("dir('a/b.txt')", "'a'"), ("dir('b.txt')", "'.'"), ("dir('/b')", "'/'")],
+        examples: &[
+            ("dir('a/b.txt')", "'a'"),
+            ("dir('b.txt')", "'.'"),
+            ("dir('/b')", "'/'"),
+        ],
         pure: true,
         run: |a, _| {
             let path = str(a, 0)?;
@@ -19,7 +23,9 @@ pub(super) static FUNCTIONS: &[Function] = &[
                 None if path.starts_with('/') => Val::text("/"),
                 None => Val::text("."),
                 Some(i) if trimmed[..i].trim_end_matches('/').is_empty() => Val::text("/"),
-                Some(i) => Val::Str(string(a, 0)?.part(0, trimmed[..i].trim_end_matches('/').len())),
+                Some(i) => {
+                    Val::Str(string(a, 0)?.part(0, trimmed[..i].trim_end_matches('/').len()))
+                }
             })
         },
     },
@@ -39,7 +45,10 @@ pub(super) static FUNCTIONS: &[Function] = &[
         name: "stem",
         signatures: &["stem(string) -> string"],
         about: "the last part of a path without its last suffix",
-        examples: &[("stem('a/b.tar.gz')", "'b.tar'"), ("stem('.bashrc')", "'.bashrc'")],
+        examples: &[
+            ("stem('a/b.tar.gz')", "'b.tar'"),
+            ("stem('.bashrc')", "'.bashrc'"),
+        ],
         pure: true,
         run: |a, _| {
             let text = string(a, 0)?;
@@ -69,7 +78,11 @@ pub(super) static FUNCTIONS: &[Function] = &[
         pure: true,
         run: |a, _| {
             let url = str(a, 0)?;
-            let none = || fault(format!("{url:?} has no host; a URL begins with its scheme (https://)"));
+            let none = || {
+                fault(format!(
+                    "{url:?} has no host; a URL begins with its scheme (https://)"
+                ))
+            };
             link::host(url).map(Val::text).ok_or_else(none)
         },
     },
@@ -77,7 +90,10 @@ pub(super) static FUNCTIONS: &[Function] = &[
         name: "urljoin",
         signatures: &["urljoin(string, string) -> string"],
         about: "a link as it stands on a page, made absolute",
-        examples: &[("urljoin('https://a.org/x/y?z', '../b#c')", "'https://a.org/b#c'")],
+        examples: &[(
+            "urljoin('https://a.org/x/y?z', '../b#c')",
+            "'https://a.org/b#c'",
+        )],
         pure: true,
         run: |a, _| Ok(Val::text(link::join(str(a, 0)?, str(a, 1)?))),
     },
@@ -97,7 +113,8 @@ fn last(path: &Text<'_>) -> (usize, usize) {
 
 /// The place of the dot before the last suffix.
 fn suffix(name: &str) -> Option<usize> {
-    name.rfind('.').filter(|dot| *dot > 0 && dot + 1 < name.len())
+    name.rfind('.')
+        .filter(|dot| *dot > 0 && dot + 1 < name.len())
 }
 
 #[cfg(test)]
@@ -107,7 +124,11 @@ mod tests {
 
     fn parts(path: &str) -> [String; 4] {
         let call = |i: usize| -> R<String> {
-            let Val::Str(s) = (FUNCTIONS[i].run)(&[Val::Str(Text::Ref(path))], &super::super::Scope::default())? else {
+            let Val::Str(s) = (FUNCTIONS[i].run)(
+                &[Val::Str(Text::Ref(path))],
+                &super::super::Scope::default(),
+            )?
+            else {
                 return Ok(String::new());
             };
             Ok(s.as_str().to_string())

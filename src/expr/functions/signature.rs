@@ -38,15 +38,22 @@ impl Signature {
     /// Where the text is no signature: a mistake in the table.
     pub fn parse(name: &str, text: &'static str) -> Signature {
         let call = format!("{name}(");
-        let (before, rest) = text.split_once(&call).unwrap_or_else(|| panic!("BUG: {text:?} is not of {name}"));
-        let (params, result) = rest.rsplit_once(") -> ").unwrap_or_else(|| panic!("BUG: {text:?} has no result"));
+        let (before, rest) = text
+            .split_once(&call)
+            .unwrap_or_else(|| panic!("BUG: {text:?} is not of {name}"));
+        let (params, result) = rest
+            .rsplit_once(") -> ")
+            .unwrap_or_else(|| panic!("BUG: {text:?} has no result"));
         let mut all: Vec<&str> = before.strip_suffix('.').into_iter().collect();
         all.extend(split(params));
         let repeats = all.last().is_some_and(|p| p.ends_with("..."));
         Signature {
             text,
             receiver: !before.is_empty(),
-            params: all.iter().map(|p| pattern(p.trim_end_matches("..."))).collect(),
+            params: all
+                .iter()
+                .map(|p| pattern(p.trim_end_matches("...")))
+                .collect(),
             repeats,
             result: pattern(result),
         }
@@ -77,7 +84,10 @@ impl Signature {
                 return None;
             }
         }
-        Some(Fit { result: self.result.filled(&bound), nullable })
+        Some(Fit {
+            result: self.result.filled(&bound),
+            nullable,
+        })
     }
 }
 
@@ -105,7 +115,10 @@ fn pattern(text: &str) -> Pattern {
     if let Some(inner) = text.strip_prefix('[').and_then(|t| t.strip_suffix(']')) {
         return Pattern::List(Arc::new(pattern(inner)));
     }
-    if let Some(inner) = text.strip_prefix("optional(").and_then(|t| t.strip_suffix(')')) {
+    if let Some(inner) = text
+        .strip_prefix("optional(")
+        .and_then(|t| t.strip_suffix(')'))
+    {
         return Pattern::Optional(Arc::new(pattern(inner)));
     }
     if let Some(inner) = text.strip_prefix("map(").and_then(|t| t.strip_suffix(')'))
@@ -144,9 +157,15 @@ impl Pattern {
                 true
             }
             (Pattern::Is(wanted), ty) => wanted == ty,
-            (Pattern::List(p), Ty::List(t)) | (Pattern::Optional(p), Ty::Optional(t)) => p.takes_nullable(t, bound),
-            (Pattern::Map(k, v), Ty::Map(l, w)) => k.takes_nullable(l, bound) && v.takes_nullable(w, bound),
-            (Pattern::Map(k, v), Ty::Record(r)) => k.takes(&Ty::String, bound) && v.takes_nullable(&r.values(), bound),
+            (Pattern::List(p), Ty::List(t)) | (Pattern::Optional(p), Ty::Optional(t)) => {
+                p.takes_nullable(t, bound)
+            }
+            (Pattern::Map(k, v), Ty::Map(l, w)) => {
+                k.takes_nullable(l, bound) && v.takes_nullable(w, bound)
+            }
+            (Pattern::Map(k, v), Ty::Record(r)) => {
+                k.takes(&Ty::String, bound) && v.takes_nullable(&r.values(), bound)
+            }
             _ => false,
         }
     }
@@ -188,7 +207,9 @@ mod tests {
     use super::*;
 
     fn result(name: &str, text: &'static str, arguments: &[&Ty]) -> Option<Ty> {
-        Signature::parse(name, text).fit(arguments).map(|f| f.result)
+        Signature::parse(name, text)
+            .fit(arguments)
+            .map(|f| f.result)
     }
 
     #[test]
@@ -196,8 +217,18 @@ mod tests {
         let text = "optional(T).orValue(T) -> T";
         let some = Ty::optional(Ty::Never);
         assert_eq!(result("orValue", text, &[&some, &Ty::Int]), Some(Ty::Int));
-        assert_eq!(result("orValue", text, &[&Ty::optional(Ty::Int), &Ty::Int.nullable()]), Some(Ty::Int.nullable()));
-        assert_eq!(result("orValue", text, &[&Ty::Any, &Ty::Int]), Some(Ty::Any));
+        assert_eq!(
+            result(
+                "orValue",
+                text,
+                &[&Ty::optional(Ty::Int), &Ty::Int.nullable()]
+            ),
+            Some(Ty::Int.nullable())
+        );
+        assert_eq!(
+            result("orValue", text, &[&Ty::Any, &Ty::Int]),
+            Some(Ty::Any)
+        );
         assert_eq!(result("orValue", text, &[&Ty::Int, &Ty::Int]), None);
     }
 
@@ -213,6 +244,9 @@ mod tests {
     fn the_last_parameter_may_repeat() {
         let s = Signature::parse("math.least", "math.least(T, T...) -> T");
         assert!(s.fit(&[&Ty::Int]).is_none());
-        assert_eq!(s.fit(&[&Ty::Int, &Ty::Int, &Ty::Int]).unwrap().result, Ty::Int);
+        assert_eq!(
+            s.fit(&[&Ty::Int, &Ty::Int, &Ty::Int]).unwrap().result,
+            Ty::Int
+        );
     }
 }

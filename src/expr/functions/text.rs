@@ -37,9 +37,15 @@ pub(super) static FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "matches",
-        signatures: &["string.matches(string) -> bool", "matches(string, string) -> bool"],
+        signatures: &[
+            "string.matches(string) -> bool",
+            "matches(string, string) -> bool",
+        ],
         about: "does the regular expression (syntax of RE2) match somewhere in it? Write the pattern raw: `r'\\d+'`",
-        examples: &[("'abc1'.matches(r'^[a-z]+\\d$')", "true"), ("matches('abc', 'b')", "true")],
+        examples: &[
+            ("'abc1'.matches(r'^[a-z]+\\d$')", "true"),
+            ("matches('abc', 'b')", "true"),
+        ],
         pure: true,
         run: |a, _| Ok(Val::Bool(regex(str(a, 1)?)?.is_match(str(a, 0)?))),
     },
@@ -56,7 +62,12 @@ pub(super) static FUNCTIONS: &[Function] = &[
             "size(map(T, U)) -> int",
         ],
         about: "how many characters, bytes, elements or fields it has",
-        examples: &[("size('äbc')", "3"), ("[1, 2].size()", "2"), ("size({'a': 1})", "1"), ("size(b'ä')", "2")],
+        examples: &[
+            ("size('äbc')", "3"),
+            ("[1, 2].size()", "2"),
+            ("size({'a': 1})", "1"),
+            ("size(b'ä')", "2"),
+        ],
         pure: true,
         run: size,
     },
@@ -66,7 +77,13 @@ pub(super) static FUNCTIONS: &[Function] = &[
         about: "with a to z for A to Z",
         examples: &[("'AbÄ'.lowerAscii()", "'abÄ'")],
         pure: true,
-        run: |a, _| cased(string(a, 0)?, |b| b.is_ascii_uppercase(), str::to_ascii_lowercase),
+        run: |a, _| {
+            cased(
+                string(a, 0)?,
+                |b| b.is_ascii_uppercase(),
+                str::to_ascii_lowercase,
+            )
+        },
     },
     Function {
         name: "upperAscii",
@@ -74,7 +91,13 @@ pub(super) static FUNCTIONS: &[Function] = &[
         about: "with A to Z for a to z",
         examples: &[("'get'.upperAscii()", "'GET'")],
         pure: true,
-        run: |a, _| cased(string(a, 0)?, |b| b.is_ascii_lowercase(), str::to_ascii_uppercase),
+        run: |a, _| {
+            cased(
+                string(a, 0)?,
+                |b| b.is_ascii_lowercase(),
+                str::to_ascii_uppercase,
+            )
+        },
     },
     Function {
         name: "trim",
@@ -91,9 +114,15 @@ pub(super) static FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "substring",
-        signatures: &["string.substring(int) -> string", "string.substring(int, int) -> string"],
+        signatures: &[
+            "string.substring(int) -> string",
+            "string.substring(int, int) -> string",
+        ],
         about: "from a place to the end, or to another place (not included)",
-        examples: &[("'tacocat'.substring(4)", "'cat'"), ("'tacocat'.substring(0, 4)", "'taco'")],
+        examples: &[
+            ("'tacocat'.substring(4)", "'cat'"),
+            ("'tacocat'.substring(0, 4)", "'taco'"),
+        ],
         pure: true,
         run: substring,
     },
@@ -106,39 +135,69 @@ pub(super) static FUNCTIONS: &[Function] = &[
         run: |a, _| {
             let (text, at) = (string(a, 0)?, int(a, 1)?);
             let from = byte(text.as_str(), at)?;
-            let len = text.as_str()[from..].chars().next().map_or(0, char::len_utf8);
+            let len = text.as_str()[from..]
+                .chars()
+                .next()
+                .map_or(0, char::len_utf8);
             Ok(Val::Str(text.part(from, from + len)))
         },
     },
     Function {
         name: "indexOf",
-        signatures: &["string.indexOf(string) -> int", "string.indexOf(string, int) -> int"],
+        signatures: &[
+            "string.indexOf(string) -> int",
+            "string.indexOf(string, int) -> int",
+        ],
         about: "the place where the other text first stands in it (not before the given place), -1 where it does not",
-        examples: &[("'tacocat'.indexOf('a')", "1"), ("'tacocat'.indexOf('a', 3)", "5"), ("'abc'.indexOf('x')", "-1")],
+        examples: &[
+            ("'tacocat'.indexOf('a')", "1"),
+            ("'tacocat'.indexOf('a', 3)", "5"),
+            ("'abc'.indexOf('x')", "-1"),
+        ],
         pure: true,
         run: |a, _| {
             let text = str(a, 0)?;
-            let from = if a.len() > 2 { byte(text, int(a, 2)?)? } else { 0 };
+            let from = if a.len() > 2 {
+                byte(text, int(a, 2)?)?
+            } else {
+                0
+            };
             place(text, text[from..].find(str(a, 1)?).map(|i| i + from))
         },
     },
     Function {
         name: "lastIndexOf",
-        signatures: &["string.lastIndexOf(string) -> int", "string.lastIndexOf(string, int) -> int"],
+        signatures: &[
+            "string.lastIndexOf(string) -> int",
+            "string.lastIndexOf(string, int) -> int",
+        ],
         about: "the place where the other text last stands in it (not after the given place), -1 where it does not",
-        examples: &[("'tacocat'.lastIndexOf('a')", "5"), ("'tacocat'.lastIndexOf('a', 4)", "1")],
+        examples: &[
+            ("'tacocat'.lastIndexOf('a')", "5"),
+            ("'tacocat'.lastIndexOf('a', 4)", "1"),
+        ],
         pure: true,
         run: |a, _| {
             let (text, part) = (str(a, 0)?, str(a, 1)?);
-            let end = if a.len() > 2 { (byte(text, int(a, 2)?)? + part.len()).min(text.len()) } else { text.len() };
+            let end = if a.len() > 2 {
+                (byte(text, int(a, 2)?)? + part.len()).min(text.len())
+            } else {
+                text.len()
+            };
             place(text, text[..text.floor_char_boundary(end)].rfind(part))
         },
     },
     Function {
         name: "replace",
-        signatures: &["string.replace(string, string) -> string", "string.replace(string, string, int) -> string"],
+        signatures: &[
+            "string.replace(string, string) -> string",
+            "string.replace(string, string, int) -> string",
+        ],
         about: "every (or at most so many times) first text in it replaced by the second",
-        examples: &[("'a-b-c'.replace('-', '+')", "'a+b+c'"), ("'a-b-c'.replace('-', '+', 1)", "'a+b-c'")],
+        examples: &[
+            ("'a-b-c'.replace('-', '+')", "'a+b+c'"),
+            ("'a-b-c'.replace('-', '+', 1)", "'a+b-c'"),
+        ],
         pure: true,
         run: |a, _| {
             let (text, old, new) = (string(a, 0)?, str(a, 1)?, str(a, 2)?);
@@ -153,7 +212,10 @@ pub(super) static FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "split",
-        signatures: &["string.split(string) -> [string]", "string.split(string, int) -> [string]"],
+        signatures: &[
+            "string.split(string) -> [string]",
+            "string.split(string, int) -> [string]",
+        ],
         about: "its parts between a separator (an empty one: its characters); at most so many",
         examples: &[
             ("'a,b,c'.split(',')", "['a', 'b', 'c']"),
@@ -165,9 +227,15 @@ pub(super) static FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "join",
-        signatures: &["[string].join() -> string", "[string].join(string) -> string"],
+        signatures: &[
+            "[string].join() -> string",
+            "[string].join(string) -> string",
+        ],
         about: "the texts of a list in a row, with a separator between them",
-        examples: &[("['a', 'b'].join('-')", "'a-b'"), ("['a', 'b'].join()", "'ab'")],
+        examples: &[
+            ("['a', 'b'].join('-')", "'a-b'"),
+            ("['a', 'b'].join()", "'ab'"),
+        ],
         pure: true,
         run: |a, _| {
             let separator = if a.len() > 1 { str(a, 1)? } else { "" };
@@ -238,7 +306,11 @@ fn size<'a>(a: &[Val<'a>], _: &super::Scope) -> R<Val<'a>> {
 }
 
 pub(in crate::expr) fn chars(text: &str) -> usize {
-    if text.is_ascii() { text.len() } else { text.chars().count() }
+    if text.is_ascii() {
+        text.len()
+    } else {
+        text.chars().count()
+    }
 }
 
 /// The byte where the character number `at` begins; the end, for the number of characters.
@@ -247,9 +319,19 @@ fn byte(text: &str, at: i64) -> R<usize> {
     let found = if text.is_ascii() {
         place.filter(|p| *p <= text.len())
     } else {
-        place.and_then(|p| text.char_indices().map(|(i, _)| i).chain([text.len()]).nth(p))
+        place.and_then(|p| {
+            text.char_indices()
+                .map(|(i, _)| i)
+                .chain([text.len()])
+                .nth(p)
+        })
     };
-    found.ok_or_else(|| fault(format!("the place {at} is not within a text of {} characters", chars(text))))
+    found.ok_or_else(|| {
+        fault(format!(
+            "the place {at} is not within a text of {} characters",
+            chars(text)
+        ))
+    })
 }
 
 /// A byte's place in characters.
@@ -260,15 +342,26 @@ fn place<'a>(text: &str, byte: Option<usize>) -> R<Val<'a>> {
 fn substring<'a>(a: &[Val<'a>], _: &super::Scope) -> R<Val<'a>> {
     let (text, from) = (string(a, 0)?, int(a, 1)?);
     let start = byte(text.as_str(), from)?;
-    let end = if a.len() > 2 { byte(text.as_str(), int(a, 2)?)? } else { text.as_str().len() };
+    let end = if a.len() > 2 {
+        byte(text.as_str(), int(a, 2)?)?
+    } else {
+        text.as_str().len()
+    };
     if end < start {
-        return Err(fault(format!("a part from place {from} to place {} is none", int(a, 2)?)));
+        return Err(fault(format!(
+            "a part from place {from} to place {} is none",
+            int(a, 2)?
+        )));
     }
     Ok(Val::Str(text.part(start, end)))
 }
 
 fn cased<'a>(text: &Text<'a>, other: fn(&u8) -> bool, to: fn(&str) -> String) -> R<Val<'a>> {
-    Ok(Val::Str(if text.as_str().as_bytes().iter().any(other) { Text::Own(to(text.as_str())) } else { text.clone() }))
+    Ok(Val::Str(if text.as_str().as_bytes().iter().any(other) {
+        Text::Own(to(text.as_str()))
+    } else {
+        text.clone()
+    }))
 }
 
 fn split<'a>(a: &[Val<'a>], _: &super::Scope) -> R<Val<'a>> {
@@ -286,7 +379,11 @@ fn split<'a>(a: &[Val<'a>], _: &super::Scope) -> R<Val<'a>> {
     while parts.len() + 1 < most {
         let next = if separator.is_empty() {
             // Between characters, but not after the last.
-            whole[from..].chars().next().map(char::len_utf8).filter(|n| from + n < whole.len())
+            whole[from..]
+                .chars()
+                .next()
+                .map(char::len_utf8)
+                .filter(|n| from + n < whole.len())
         } else {
             whole[from..].find(separator)
         };
@@ -311,7 +408,12 @@ pub(in crate::expr) fn regex(pattern: &str) -> R<Regex> {
         }
         let made = Regex::new(pattern).map_err(|e| {
             let text = e.to_string();
-            let why = text.lines().last().unwrap_or_default().trim_start_matches("error: ").to_string();
+            let why = text
+                .lines()
+                .last()
+                .unwrap_or_default()
+                .trim_start_matches("error: ")
+                .to_string();
             fault(format!("{pattern:?} is no regular expression: {why}"))
         })?;
         if last.len() >= 64 {

@@ -25,12 +25,24 @@ pub(super) static FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "floor",
-        signatures: &["timestamp.floor(string) -> timestamp", "timestamp.floor(duration) -> timestamp"],
+        signatures: &[
+            "timestamp.floor(string) -> timestamp",
+            "timestamp.floor(duration) -> timestamp",
+        ],
         about: "the last full minute, hour, `15m` ... not after it, counted from 1970 in UTC (a week begins on a Monday)",
         examples: &[
-            ("timestamp('2000-01-01T12:34:56Z').floor('1m')", "timestamp('2000-01-01T12:34:00Z')"),
-            ("timestamp('2000-01-01T12:34:56Z').floor('15m')", "timestamp('2000-01-01T12:30:00Z')"),
-            ("timestamp('2000-01-01T12:34:56Z').floor('7d')", "timestamp('1999-12-27T00:00:00Z')"),
+            (
+                "timestamp('2000-01-01T12:34:56Z').floor('1m')",
+                "timestamp('2000-01-01T12:34:00Z')",
+            ),
+            (
+                "timestamp('2000-01-01T12:34:56Z').floor('15m')",
+                "timestamp('2000-01-01T12:30:00Z')",
+            ),
+            (
+                "timestamp('2000-01-01T12:34:56Z').floor('7d')",
+                "timestamp('1999-12-27T00:00:00Z')",
+            ),
         ],
         pure: true,
         run: |a, _| {
@@ -46,34 +58,64 @@ pub(super) static FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "strftime",
-        signatures: &["timestamp.strftime(string) -> string", "timestamp.strftime(string, string) -> string"],
+        signatures: &[
+            "timestamp.strftime(string) -> string",
+            "timestamp.strftime(string, string) -> string",
+        ],
         about: "as text: `%F` date, `%T` time, `%Y %m %d %H %M %S` their parts, `%a %b` names, `%s` seconds since 1970, `%.3f` a fraction, `%z` the offset; the second text names a time zone",
         examples: &[
-            ("timestamp('2000-01-02T03:04:05Z').strftime('%F %H:%M')", "'2000-01-02 03:04'"),
-            ("timestamp('2000-01-02T03:04:05Z').strftime('%T %z', 'Europe/Berlin')", "'04:04:05 +0100'"),
+            (
+                "timestamp('2000-01-02T03:04:05Z').strftime('%F %H:%M')",
+                "'2000-01-02 03:04'",
+            ),
+            (
+                "timestamp('2000-01-02T03:04:05Z').strftime('%T %z', 'Europe/Berlin')",
+                "'04:04:05 +0100'",
+            ),
         ],
         pure: true,
         run: |a, _| {
-            let zone = if a.len() > 2 { zone(str(a, 2)?)? } else { TimeZone::UTC };
+            let zone = if a.len() > 2 {
+                zone(str(a, 2)?)?
+            } else {
+                TimeZone::UTC
+            };
             let at = instant(&a[0])?.to_zoned_datetime(zone);
-            strtime::format(str(a, 1)?, &at).map(Val::text).map_err(|e| told(&e))
+            strtime::format(str(a, 1)?, &at)
+                .map(Val::text)
+                .map_err(|e| told(&e))
         },
     },
     Function {
         name: "strptime",
-        signatures: &["string.strptime(string) -> timestamp", "string.strptime(string, string) -> timestamp"],
+        signatures: &[
+            "string.strptime(string) -> timestamp",
+            "string.strptime(string, string) -> timestamp",
+        ],
         about: "reads a point in time in a form of its own; without an offset in the text it is UTC, or the time of the zone that the second text names",
         examples: &[
-            ("'10/Oct/2000:13:55:36 -0700'.strptime('%d/%b/%Y:%H:%M:%S %z')", "timestamp('2000-10-10T20:55:36Z')"),
-            ("'2000-10-10'.strptime('%F')", "timestamp('2000-10-10T00:00:00Z')"),
-            ("'2000-10-10 12:00'.strptime('%F %H:%M', 'Europe/Berlin')", "timestamp('2000-10-10T10:00:00Z')"),
+            (
+                "'10/Oct/2000:13:55:36 -0700'.strptime('%d/%b/%Y:%H:%M:%S %z')",
+                "timestamp('2000-10-10T20:55:36Z')",
+            ),
+            (
+                "'2000-10-10'.strptime('%F')",
+                "timestamp('2000-10-10T00:00:00Z')",
+            ),
+            (
+                "'2000-10-10 12:00'.strptime('%F %H:%M', 'Europe/Berlin')",
+                "timestamp('2000-10-10T10:00:00Z')",
+            ),
         ],
         pure: true,
         run: strptime,
     },
     Function {
         name: "getFullYear",
-        signatures: &["timestamp.getFullYear() -> int", "timestamp.getFullYear(string) -> int"],
+        signatures: &[
+            "timestamp.getFullYear() -> int",
+            "timestamp.getFullYear(string) -> int",
+        ],
         about: "the year; this and the next take a time zone (`Europe/Berlin`, `+02:00`), UTC without one",
         examples: &[("timestamp('2000-01-02T03:04:05Z').getFullYear()", "2000")],
         pure: true,
@@ -81,7 +123,10 @@ pub(super) static FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "getMonth",
-        signatures: &["timestamp.getMonth() -> int", "timestamp.getMonth(string) -> int"],
+        signatures: &[
+            "timestamp.getMonth() -> int",
+            "timestamp.getMonth(string) -> int",
+        ],
         about: "the month, from 0",
         examples: &[("timestamp('2000-01-02T03:04:05Z').getMonth()", "0")],
         pure: true,
@@ -89,7 +134,10 @@ pub(super) static FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "getDate",
-        signatures: &["timestamp.getDate() -> int", "timestamp.getDate(string) -> int"],
+        signatures: &[
+            "timestamp.getDate() -> int",
+            "timestamp.getDate(string) -> int",
+        ],
         about: "the day of the month, from 1",
         examples: &[("timestamp('2000-01-02T03:04:05Z').getDate()", "2")],
         pure: true,
@@ -97,7 +145,10 @@ pub(super) static FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "getDayOfMonth",
-        signatures: &["timestamp.getDayOfMonth() -> int", "timestamp.getDayOfMonth(string) -> int"],
+        signatures: &[
+            "timestamp.getDayOfMonth() -> int",
+            "timestamp.getDayOfMonth(string) -> int",
+        ],
         about: "the day of the month, from 0",
         examples: &[("timestamp('2000-01-02T03:04:05Z').getDayOfMonth()", "1")],
         pure: true,
@@ -105,7 +156,10 @@ pub(super) static FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "getDayOfWeek",
-        signatures: &["timestamp.getDayOfWeek() -> int", "timestamp.getDayOfWeek(string) -> int"],
+        signatures: &[
+            "timestamp.getDayOfWeek() -> int",
+            "timestamp.getDayOfWeek(string) -> int",
+        ],
         about: "the day of the week, 0 for Sunday",
         examples: &[("timestamp('2000-01-02T03:04:05Z').getDayOfWeek()", "0")],
         pure: true,
@@ -113,7 +167,10 @@ pub(super) static FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "getDayOfYear",
-        signatures: &["timestamp.getDayOfYear() -> int", "timestamp.getDayOfYear(string) -> int"],
+        signatures: &[
+            "timestamp.getDayOfYear() -> int",
+            "timestamp.getDayOfYear(string) -> int",
+        ],
         about: "the day of the year, from 0",
         examples: &[("timestamp('2000-01-02T03:04:05Z').getDayOfYear()", "1")],
         pure: true,
@@ -195,7 +252,9 @@ pub(in crate::expr) fn floor_nanos(at: i128, step: i128) -> R<i128> {
     const MONDAY: i128 = 4 * DAY;
     const DAY: i128 = 86_400_000_000_000;
     if step <= 0 {
-        return Err(fault("a timestamp is rounded to something longer than nothing"));
+        return Err(fault(
+            "a timestamp is rounded to something longer than nothing",
+        ));
     }
     let origin = if step % (7 * DAY) == 0 { MONDAY } else { 0 };
     Ok((at - origin).div_euclid(step) * step + origin)
@@ -205,10 +264,14 @@ pub(in crate::expr) fn floor_nanos(at: i128, step: i128) -> R<i128> {
 pub(super) fn duration(text: &str) -> R<i128> {
     match time::duration(text) {
         // A number alone has no unit: in an expression that is more likely a slip than seconds.
-        Some(Cell::Duration { secs, nanos }) if !text.ends_with(|c: char| c.is_ascii_digit()) || text == "0" => {
+        Some(Cell::Duration { secs, nanos })
+            if !text.ends_with(|c: char| c.is_ascii_digit()) || text == "0" =>
+        {
             Ok(i128::from(secs) * 1_000_000_000 + i128::from(nanos))
         }
-        _ => Err(fault(format!("{text:?} is no duration; write '1h30m', '250ms', '1.5s'"))),
+        _ => Err(fault(format!(
+            "{text:?} is no duration; write '1h30m', '250ms', '1.5s'"
+        ))),
     }
 }
 
@@ -217,15 +280,23 @@ pub(super) fn timestamp<'a>(text: &str) -> R<Val<'a>> {
     let at = read.map_err(|_| {
         fault(format!("{text:?} is no timestamp in RFC 3339 (2000-01-01T00:00:00Z); see strptime for other forms"))
     })?;
-    Ok(Val::Time { secs: at.seconds, nanos: u32::try_from(at.nanos).unwrap_or(0) })
+    Ok(Val::Time {
+        secs: at.seconds,
+        nanos: u32::try_from(at.nanos).unwrap_or(0),
+    })
 }
 
 /// The date and time that clocks of UTC plus so many seconds show. Unlike jiff's timestamps this reaches the
 /// end of the year 9999, as CEL's do.
 fn civil(at: &Val<'_>, offset: i64) -> R<DateTime> {
-    let Val::Time { secs, nanos } = at else { return wanted("a timestamp", at) };
-    let since = SignedDuration::new(*secs, i32::try_from(*nanos).unwrap_or(0)) + SignedDuration::from_secs(offset);
-    DateTime::constant(1970, 1, 1, 0, 0, 0, 0).checked_add(since).map_err(|e| told(&e))
+    let Val::Time { secs, nanos } = at else {
+        return wanted("a timestamp", at);
+    };
+    let since = SignedDuration::new(*secs, i32::try_from(*nanos).unwrap_or(0))
+        + SignedDuration::from_secs(offset);
+    DateTime::constant(1970, 1, 1, 0, 0, 0, 0)
+        .checked_add(since)
+        .map_err(|e| told(&e))
 }
 
 fn part<'a>(a: &[Val<'a>], what: fn(DateTime) -> i64) -> R<Val<'a>> {
@@ -239,9 +310,12 @@ fn part<'a>(a: &[Val<'a>], what: fn(DateTime) -> i64) -> R<Val<'a>> {
 /// Seconds that a zone is ahead of UTC at a moment. The zones are those of the program, not the machine's, so
 /// that an hour is the same everywhere.
 fn offset(at: &Val<'_>, zone: &str) -> R<i64> {
-    let Val::Time { secs, .. } = at else { return wanted("a timestamp", at) };
+    let Val::Time { secs, .. } = at else {
+        return wanted("a timestamp", at);
+    };
     let known = cel_core::time::parse_timezone(zone);
-    let known = known.map_err(|_| fault(format!("{zone:?} is no time zone (Europe/Berlin, +02:00)")))?;
+    let known =
+        known.map_err(|_| fault(format!("{zone:?} is no time zone (Europe/Berlin, +02:00)")))?;
     let there = known.datetime_from_timestamp(&cel_core::Timestamp::from_seconds(*secs));
     Ok(there.map_or(0, |t| i64::from(t.offset().local_minus_utc())))
 }
@@ -250,17 +324,24 @@ fn zone(name: &str) -> R<TimeZone> {
     if let Some(offset) = strtime::parse("%:z", name).ok().and_then(|t| t.offset()) {
         return Ok(offset.to_time_zone());
     }
-    TimeZone::get(name).map_err(|_| fault(format!("{name:?} is no time zone (Europe/Berlin, +02:00)")))
+    TimeZone::get(name)
+        .map_err(|_| fault(format!("{name:?} is no time zone (Europe/Berlin, +02:00)")))
 }
 
 fn instant(at: &Val<'_>) -> R<Timestamp> {
-    let Val::Time { secs, nanos } = at else { return wanted("a timestamp", at) };
+    let Val::Time { secs, nanos } = at else {
+        return wanted("a timestamp", at);
+    };
     Timestamp::new(*secs, i32::try_from(*nanos).unwrap_or(0)).map_err(|e| told(&e))
 }
 
 fn strptime<'a>(a: &[Val<'a>], _: &Scope) -> R<Val<'a>> {
     let (text, form) = (str(a, 0)?, str(a, 1)?);
-    let zone = if a.len() > 2 { zone(str(a, 2)?)? } else { TimeZone::UTC };
+    let zone = if a.len() > 2 {
+        zone(str(a, 2)?)?
+    } else {
+        TimeZone::UTC
+    };
     let read = || -> Result<Timestamp, jiff::Error> {
         let broken = BrokenDownTime::parse(form, text)?;
         if broken.timestamp().is_some() || broken.offset().is_some() {
@@ -290,7 +371,10 @@ pub(super) fn write_duration(val: &Val<'_>) -> String {
     if rest == 0 {
         return format!("{sign}{secs}s");
     }
-    format!("{sign}{secs}.{}s", format!("{rest:09}").trim_end_matches('0'))
+    format!(
+        "{sign}{secs}.{}s",
+        format!("{rest:09}").trim_end_matches('0')
+    )
 }
 
 #[cfg(test)]
@@ -300,7 +384,11 @@ mod tests {
 
     #[test]
     fn times_reach_from_the_year_1_to_the_last_nanosecond_of_9999() {
-        for text in ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999999Z", "1969-12-31T23:59:59.5Z"] {
+        for text in [
+            "0001-01-01T00:00:00Z",
+            "9999-12-31T23:59:59.999999999Z",
+            "1969-12-31T23:59:59.5Z",
+        ] {
             assert_eq!(write_timestamp(&timestamp(text).unwrap()), text);
         }
         assert!(timestamp("10000-01-01T00:00:00Z").is_err());

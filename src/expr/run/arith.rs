@@ -74,11 +74,24 @@ pub(in crate::expr) fn arith<'a>(op: Arith, a: Val<'a>, b: Val<'a>) -> R<Val<'a>
         | (Arith::Add, length @ Val::Duration { .. }, time @ Val::Time { .. }) => {
             moment(nanos(&time) + nanos(&length))?
         }
-        (Arith::Sub, time @ Val::Time { .. }, length @ Val::Duration { .. }) => moment(nanos(&time) - nanos(&length))?,
+        (Arith::Sub, time @ Val::Time { .. }, length @ Val::Duration { .. }) => {
+            moment(nanos(&time) - nanos(&length))?
+        }
         (Arith::Sub, a @ Val::Time { .. }, b @ Val::Time { .. }) => length(nanos(&a) - nanos(&b))?,
-        (Arith::Add, a @ Val::Duration { .. }, b @ Val::Duration { .. }) => length(nanos(&a) + nanos(&b))?,
-        (Arith::Sub, a @ Val::Duration { .. }, b @ Val::Duration { .. }) => length(nanos(&a) - nanos(&b))?,
-        (op, a, b) => return Err(fault(format!("there is no {} {} {}", a.kind(), op.sign(), b.kind()))),
+        (Arith::Add, a @ Val::Duration { .. }, b @ Val::Duration { .. }) => {
+            length(nanos(&a) + nanos(&b))?
+        }
+        (Arith::Sub, a @ Val::Duration { .. }, b @ Val::Duration { .. }) => {
+            length(nanos(&a) - nanos(&b))?
+        }
+        (op, a, b) => {
+            return Err(fault(format!(
+                "there is no {} {} {}",
+                a.kind(),
+                op.sign(),
+                b.kind()
+            )));
+        }
     })
 }
 
@@ -98,7 +111,10 @@ fn concat<'a>(a: Text<'a>, b: &str) -> Text<'a> {
 
 pub(in crate::expr) fn negate<'a>(a: &Val<'a>) -> R<Val<'a>> {
     match a {
-        Val::Int(i) => i.checked_neg().map(Val::Int).ok_or_else(|| fault(format!("-({i}) does not fit 64 bits"))),
+        Val::Int(i) => i
+            .checked_neg()
+            .map(Val::Int)
+            .ok_or_else(|| fault(format!("-({i}) does not fit 64 bits"))),
         Val::Double(d) => Ok(Val::Double(-d)),
         other => Err(fault(format!("there is no - for {}", other.kind()))),
     }
@@ -117,9 +133,10 @@ pub(in crate::expr) fn nanos(val: &Val<'_>) -> i128 {
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a remainder of a billion
 pub(in crate::expr) fn moment<'a>(nanos: i128) -> R<Val<'a>> {
     match i64::try_from(nanos.div_euclid(1_000_000_000)) {
-        Ok(secs) if (FIRST..=LAST).contains(&secs) => {
-            Ok(Val::Time { secs, nanos: nanos.rem_euclid(1_000_000_000) as u32 })
-        }
+        Ok(secs) if (FIRST..=LAST).contains(&secs) => Ok(Val::Time {
+            secs,
+            nanos: nanos.rem_euclid(1_000_000_000) as u32,
+        }),
         _ => Err(fault("a timestamp lies between the years 1 and 9999")),
     }
 }
@@ -127,9 +144,10 @@ pub(in crate::expr) fn moment<'a>(nanos: i128) -> R<Val<'a>> {
 #[allow(clippy::cast_possible_truncation)] // a remainder of a billion
 pub(in crate::expr) fn length<'a>(nanos: i128) -> R<Val<'a>> {
     match i64::try_from(nanos / 1_000_000_000) {
-        Ok(secs) if (-LONGEST..=LONGEST).contains(&secs) => {
-            Ok(Val::Duration { secs, nanos: (nanos % 1_000_000_000) as i32 })
-        }
+        Ok(secs) if (-LONGEST..=LONGEST).contains(&secs) => Ok(Val::Duration {
+            secs,
+            nanos: (nanos % 1_000_000_000) as i32,
+        }),
         _ => Err(fault("a duration is at most about 10,000 years")),
     }
 }

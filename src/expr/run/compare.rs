@@ -13,11 +13,17 @@ pub(in crate::expr) fn equal(a: &Val<'_>, b: &Val<'_>) -> bool {
         (Val::Str(a), Val::Str(b)) => a.as_str() == b.as_str(),
         (Val::Bytes(a), Val::Bytes(b)) => a.as_slice() == b.as_slice(),
         (Val::Time { secs: a, nanos: b }, Val::Time { secs: c, nanos: d }) => a == c && b == d,
-        (Val::Duration { secs: a, nanos: b }, Val::Duration { secs: c, nanos: d }) => a == c && b == d,
+        (Val::Duration { secs: a, nanos: b }, Val::Duration { secs: c, nanos: d }) => {
+            a == c && b == d
+        }
         (Val::Type(a), Val::Type(b)) => a == b,
-        (Val::List(a), Val::List(b)) => a.len() == b.len() && a.iter().zip(b.iter()).all(|(x, y)| equal(&x, &y)),
+        (Val::List(a), Val::List(b)) => {
+            a.len() == b.len() && a.iter().zip(b.iter()).all(|(x, y)| equal(&x, &y))
+        }
         (Val::Map(a), Val::Map(b)) => {
-            a.len() == b.len() && a.iter().all(|(k, x)| get(b, &k).is_some_and(|y| equal(&x, &y)))
+            a.len() == b.len()
+                && a.iter()
+                    .all(|(k, x)| get(b, &k).is_some_and(|y| equal(&x, &y)))
         }
         (Val::Optional(a), Val::Optional(b)) => match (a, b) {
             (Some(a), Some(b)) => equal(a, b),
@@ -63,8 +69,16 @@ pub(in crate::expr) fn order(a: &Val<'_>, b: &Val<'_>) -> R<Option<Ordering>> {
         (Val::Bytes(a), Val::Bytes(b)) => a.as_slice().cmp(b.as_slice()),
         (Val::Bool(a), Val::Bool(b)) => a.cmp(b),
         (Val::Time { secs: a, nanos: b }, Val::Time { secs: c, nanos: d }) => (a, b).cmp(&(c, d)),
-        (Val::Duration { secs: a, nanos: b }, Val::Duration { secs: c, nanos: d }) => (a, b).cmp(&(c, d)),
-        (a, b) => return Err(fault(format!("{} and {} have no order", a.kind(), b.kind()))),
+        (Val::Duration { secs: a, nanos: b }, Val::Duration { secs: c, nanos: d }) => {
+            (a, b).cmp(&(c, d))
+        }
+        (a, b) => {
+            return Err(fault(format!(
+                "{} and {} have no order",
+                a.kind(),
+                b.kind()
+            )));
+        }
     }))
 }
 
@@ -91,9 +105,18 @@ mod tests {
     #[test]
     fn numbers_of_all_kinds_are_compared_by_value() {
         assert!(equal(&Val::Int(1), &Val::Double(1.0)) && equal(&Val::Uint(1), &Val::Int(1)));
-        assert_eq!(order(&Val::Int(-3), &Val::Double(-3.5)), Ok(Some(Ordering::Greater)));
-        assert_eq!(order(&Val::Int(-1), &Val::Uint(u64::MAX)), Ok(Some(Ordering::Less)));
-        assert_eq!(order(&Val::Uint(u64::MAX), &Val::Double(f64::NAN)), Ok(None));
+        assert_eq!(
+            order(&Val::Int(-3), &Val::Double(-3.5)),
+            Ok(Some(Ordering::Greater))
+        );
+        assert_eq!(
+            order(&Val::Int(-1), &Val::Uint(u64::MAX)),
+            Ok(Some(Ordering::Less))
+        );
+        assert_eq!(
+            order(&Val::Uint(u64::MAX), &Val::Double(f64::NAN)),
+            Ok(None)
+        );
         assert!(order(&Val::Int(1), &Val::Null).is_err());
     }
 }

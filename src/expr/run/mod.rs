@@ -45,13 +45,19 @@ impl From<Fault> for EvalError {
 
 #[cold]
 pub(super) fn fault(message: impl Into<String>) -> Fault {
-    Box::new(Failed { message: message.into(), placed: false })
+    Box::new(Failed {
+        message: message.into(),
+        placed: false,
+    })
 }
 
 /// A message that names its place itself.
 #[cold]
 pub(super) fn placed(message: impl Into<String>) -> Fault {
-    Box::new(Failed { message: message.into(), placed: true })
+    Box::new(Failed {
+        message: message.into(),
+        placed: true,
+    })
 }
 
 /// What an expression sees while it runs. `'a`: the row, the scope and the compiled expression; `'f`: the
@@ -77,6 +83,9 @@ impl<'a> Cx<'_, 'a> {
         for _ in 0..up {
             frame = frame.and_then(|f| f.up);
         }
-        frame.expect("BUG: a variable outside of its macro").val.clone()
+        frame
+            .expect("BUG: a variable outside of its macro")
+            .val
+            .clone()
     }
 }

@@ -68,7 +68,9 @@ pub(in crate::expr) enum Dict<'a> {
 
 impl fmt::Debug for Dict<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_map().entries((0..self.len()).map(|i| self.entry(i))).finish()
+        f.debug_map()
+            .entries((0..self.len()).map(|i| self.entry(i)))
+            .finish()
     }
 }
 
@@ -189,14 +191,19 @@ impl<'a> Val<'a> {
             Val::Int(i) => Cell::Int(i),
             Val::Uint(u) => match i64::try_from(u) {
                 Ok(i) => Cell::Int(i),
-                Err(_) => return Err(fault(format!("{u} does not fit an int, which an item needs"))),
+                Err(_) => {
+                    return Err(fault(format!(
+                        "{u} does not fit an int, which an item needs"
+                    )));
+                }
             },
             Val::Double(d) => Cell::Double(d),
             Val::Time { secs, nanos } => Cell::Time { nanos, secs },
             Val::Duration { secs, nanos } => Cell::Duration { nanos, secs },
-            Val::Str(Text::Heap(h)) | Val::Bytes(Bin::Heap(h)) | Val::List(List::Heap(h)) | Val::Map(Dict::Heap(h)) => {
-                Cell::Heap(h)
-            }
+            Val::Str(Text::Heap(h))
+            | Val::Bytes(Bin::Heap(h))
+            | Val::List(List::Heap(h))
+            | Val::Map(Dict::Heap(h)) => Cell::Heap(h),
             Val::Str(s) => Cell::str(s.as_str()),
             Val::Bytes(b) => Cell::bytes(b.as_slice()),
             Val::List(l) => {
@@ -237,7 +244,9 @@ impl<'a> Val<'a> {
                 Val::Map(Dict::Vals((0..d.len()).map(entry).collect()))
             }
             Val::Type(name) => Val::Type(name),
-            Val::Optional(v) => Val::Optional(v.map(|v| Arc::new(Arc::unwrap_or_clone(v).into_static()))),
+            Val::Optional(v) => {
+                Val::Optional(v.map(|v| Arc::new(Arc::unwrap_or_clone(v).into_static())))
+            }
         }
     }
 
@@ -379,8 +388,13 @@ impl<'a> Dict<'a> {
             Dict::Row(row) => {
                 let fields = row.shape.record().map_or(&[][..], |r| &r.fields);
                 match fields.get(i) {
-                    Some(field) => (Val::Str(Text::Ref(&field.name)), Val::of(&row.cells[i], row.blocks)),
-                    None => rest(row).expect("BUG: no such field").entry(i - fields.len()),
+                    Some(field) => (
+                        Val::Str(Text::Ref(&field.name)),
+                        Val::of(&row.cells[i], row.blocks),
+                    ),
+                    None => rest(row)
+                        .expect("BUG: no such field")
+                        .entry(i - fields.len()),
                 }
             }
             Dict::Map(map) => {
@@ -408,7 +422,9 @@ impl<'a> Dict<'a> {
             },
             Dict::Map(map) => map.get(name).map(inner),
             Dict::Heap(heap) => {
-                let found = entries_of(heap).iter().find(|(k, _)| k.as_heap_str() == Some(name));
+                let found = entries_of(heap)
+                    .iter()
+                    .find(|(k, _)| k.as_heap_str() == Some(name));
                 found.map(|(_, v)| Val::owned(v.clone()))
             }
             Dict::Vals(vals) => vals
