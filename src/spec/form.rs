@@ -669,3 +669,129 @@ fn looks_like_a_record(node: &Node, table: &[KeyDef]) -> bool {
                 .all(|(k, v)| v.as_str().is_some() && !table.iter().any(|d| d.name == k.text))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    /// What a reading makes of a value, and the codes of what it says.
+    fn reads<T>(text: &str, read: impl Fn(&mut Form<'_>, &Node) -> T) -> (T, Vec<&'static str>) {
+        let source = Source {
+            name: "x.yaml".into(),
+            text: text.into(),
+        };
+        let mut diagnostics = Diagnostics::default();
+        let node = super::super::read(&source, &mut diagnostics).expect("YAML");
+        let value = read(
+            &mut Form {
+                diagnostics: &mut diagnostics,
+            },
+            &node,
+        );
+        (value, diagnostics.sorted().iter().map(|d| d.code).collect())
+    }
+
+    #[test]
+    fn retry_has_a_short_and_a_long_form() {
+        let (short, said) = reads("3", |f, n| f.retry(n));
+        let short = short.expect("a retry").value;
+        assert_eq!(
+            (said, short.times, short.wait, short.factor),
+            (vec![], 3, Duration::from_secs(1), 2.0)
+        );
+        let (long, said) = reads(
+            "{times: 2, wait: 250ms, factor: 1.5, max_wait: 1m, jitter: 0.2, max_waiting: 5}",
+            |f, n| f.retry(n),
+        );
+        let expected = Retry {
+            times: 2,
+            wait: Duration::from_millis(250),
+            factor: 1.5,
+            max_wait: Some(Duration::from_secs(60)),
+            jitter: 0.2,
+            max_waiting: Some(5),
+        };
+        assert_eq!((long.map(|r| r.value), said), (Some(expected), vec![]));
+        for (wrong, code) in [
+            ("-1", "E0105"),
+            ("{wait: 1s}", "E0106"),
+            ("{times: 1, jitter: 2}", "E0105"),
+            ("{times: 1, wait: 3}", "E0105"),
+            ("{tmes: 1, times: 2}", "E0103"),
+        ] {
+            assert_eq!(reads(wrong, |f, n| f.retry(n)).1, [code], "{wrong}");
+        }
+    }
+
+    #[test]
+    fn max_errors_is_a_number_or_a_percentage() {
+        let read = |text: &str| reads(text, |f, n| f.max_errors(n).map(|m| m.value));
+        assert_eq!(read("100"), (Some(MaxErrors::Count(100)), vec![]));
+        assert_eq!(read("2.5%"), (Some(MaxErrors::Percent(2.5)), vec![]));
+        for wrong in ["101%", "-1", "-1%", "3.5", "x%", "'%'", "true"] {
+            assert_eq!(read(wrong), (None, vec!["E0105"]), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn ordered_may_have_a_window() {
+        let read = |text: &str| reads(text, |f, n| f.ordered(n).map(|o| o.value));
+        assert_eq!(read("true"), (Some(Ordered::Yes(None)), vec![]));
+        assert_eq!(read("false"), (Some(Ordered::No), vec![]));
+        assert_eq!(read("{window: 8}"), (Some(Ordered::Yes(Some(8))), vec![]));
+        assert_eq!(read("{window: 0}").1, ["E0105"]);
+        assert_eq!(read("on"), (None, vec!["E0105"]));
+    }
+
+    #[test]
+    fn to_names_connections_or_routes_to_them() {
+        let names = |to: To| match to {
+            To::All(keys) => keys.into_iter().map(|k| (k.text, None)).collect::<Vec<_>>(),
+            To::Route(routes) => routes
+                .into_iter()
+                .map(|r| (r.to.text, r.condition.map(|c| c.text)))
+                .collect(),
+        };
+        let read = |text: &str| reads(text, |f, n| names(f.to(n)));
+        assert_eq!(read("a"), (vec![("a".into(), None)], vec![]));
+        assert_eq!(
+            read("[a, 1]"),
+            (vec![("a".into(), None), ("1".into(), None)], vec![])
+        );
+        let routes = vec![
+            ("a".into(), Some("n > 3".into())),
+            ("b".into(), Some("true".into())),
+            ("c".into(), None),
+        ];
+        assert_eq!(read("{a: n > 3, b: true, c: else}"), (routes, vec![]));
+        assert_eq!(read("{c: else, a: n > 3}").1, ["E0105"]);
+        assert_eq!(read("[[a]]").1, ["E0105"]);
+    }
+
+    #[test]
+    fn guards_may_be_named_listed_or_counted() {
+        let read = |text: &str| {
+            reads(text, |f, n| {
+                f.with(n)
+                    .into_iter()
+                    .map(|(k, n)| (k.text, n.map(|n| n.describe())))
+                    .collect::<Vec<_>>()
+            })
+        };
+        assert_eq!(read("a"), (vec![("a".into(), None)], vec![]));
+        assert_eq!(
+            read("[b, a]"),
+            (vec![("b".into(), None), ("a".into(), None)], vec![])
+        );
+        assert_eq!(
+            read("{db: 2, config: write}").0,
+            [
+                ("db".into(), Some("the number 2".into())),
+                ("config".into(), Some("the text \"write\"".into()))
+            ]
+        );
+        assert_eq!(read("[a, a]").1, ["E0202"]);
+    }
+}

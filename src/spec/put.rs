@@ -294,3 +294,213 @@ fn find(text: &str) -> Vec<Found<'_>> {
     }
     found
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::super::{File, load};
+    use super::*;
+    use crate::diagnostic::Source;
+    use crate::spec::{ExecutorKind, StepNode, Workers};
+
+    const PARAMS: &str = "params: {log: a.log, n: 4, r: 2.0, on: true, t: {type: duration, default: 5s}, later: {type: int}, p: {type: path, default: d}}\n";
+
+    fn given() -> Given {
+        let environment = [("HOME", "/home/ann"), ("EMPTY", "")];
+        Given {
+            environment: environment
+                .iter()
+                .map(|(k, v)| ((*k).to_string(), (*v).to_string()))
+                .collect(),
+            here: PathBuf::from("/here"),
+            ..Given::default()
+        }
+    }
+
+    fn file(text: &str, given: &Given) -> (File, Vec<Diagnostic>, String) {
+        let source = Source {
+            name: "x.yaml".into(),
+            text: text.into(),
+        };
+        let mut found = Diagnostics::default();
+        let file = load(&source, given, &mut found).expect("a file");
+        (file, found.sorted(), source.text)
+    }
+
+    /// The first step of a stage with this step, and the whole text.
+    fn step(step: &str, given: &Given) -> (StepNode, Vec<Diagnostic>, String) {
+        let (mut file, said, text) = file(
+            &format!("{PARAMS}stages:\n  a:\n    do:\n      - {step}\n"),
+            given,
+        );
+        (file.stages.remove(0).steps.remove(0), said, text)
+    }
+
+    #[test]
+    fn what_is_put_into_a_template_is_literal_and_elsewhere_as_it_is() {
+        let mut given = given();
+        given.set.push(("log".into(), "{x}.log".into()));
+        let (step, said, _) = step("read: 'in/${log} {item} $${log}'", &given);
+        assert_eq!(said, []);
+        let text = |t: Option<Text>| t.map(|t| t.text);
+        assert_eq!(
+            text(step.node.template()).as_deref(),
+            Some("in/{{x}}.log {item} ${{log}}")
+        );
+        assert_eq!(step.node.as_str(), Some("in/{x}.log {item} ${log}"));
+        assert_eq!(
+            text(step.node.raw()).as_deref(),
+            Some("in/${log} {item} $${log}")
+        );
+    }
+
+    #[test]
+    fn a_scalar_that_is_only_a_parameter_keeps_its_type() {
+        for (written, scalar) in [
+            ("${n}", Scalar::Int(4)),
+            ("'${n}'", Scalar::Int(4)),
+            ("${r}", Scalar::Double(2.0)),
+            ("${on}", Scalar::Bool(true)),
+            (
+                "${t}",
+                Scalar::String {
+                    text: "5s".into(),
+                    plain: false,
+                },
+            ),
+            ("${n} ", Scalar::Int(4)),
+            (
+                "x${n}",
+                Scalar::String {
+                    text: "x4".into(),
+                    plain: false,
+                },
+            ),
+            (
+                "${r}0",
+                Scalar::String {
+                    text: "2.00".into(),
+                    plain: false,
+                },
+            ),
+            (
+                "${env.HOME}",
+                Scalar::String {
+                    text: "/home/ann".into(),
+                    plain: false,
+                },
+            ),
+            (
+                "${env.NOT:-n}",
+                Scalar::String {
+                    text: "n".into(),
+                    plain: false,
+                },
+            ),
+            (
+                "${env.EMPTY:-n}",
+                Scalar::String {
+                    text: "n".into(),
+                    plain: false,
+                },
+            ),
+            (
+                "'${env.EMPTY}'",
+                Scalar::String {
+                    text: String::new(),
+                    plain: false,
+                },
+            ),
+        ] {
+            let (step, said, _) = step(&format!("read: {written}"), &given());
+            assert_eq!(said, [], "{written}");
+            assert_eq!(step.node.value, Value::Scalar(scalar), "{written}");
+        }
+    }
+
+    #[test]
+    fn bytes_behind_what_was_put_in_keep_their_places() {
+        let (step, _, text) = step("print: \"\\t${log} {item} ${n}\"", &given());
+        let template = step.node.template().expect("a template");
+        assert_eq!(template.text, "\ta.log {item} 4");
+        let at = |range| {
+            let at = template.place(range);
+            &text[at.start as usize..at.end as usize]
+        };
+        assert_eq!(at(7..13), "{item}");
+        assert_eq!(at(1..3), "${log}");
+        assert_eq!(at(14..15), "${n}");
+        assert_eq!(at(8..15), "item} ${n}");
+    }
+
+    #[test]
+    fn a_shells_text_keys_and_x_keys_are_left_alone() {
+        let text = "x-note: ${nobody}\nstages:\n  '${nobody}':\n    do:\n      - shell: echo ${HOME}\n      - shell: {run: 'echo ${HOME}', cwd: '${nobody}'}\n";
+        let (file, said, text) = file(text, &given());
+        let unknown: Vec<&str> = said
+            .iter()
+            .filter(|d| d.code == "E0201")
+            .map(|d| &text[d.at.start as usize..d.at.end as usize])
+            .collect();
+        assert_eq!(unknown, ["${nobody}"]);
+        assert_eq!(file.stages[0].name.text, "${nobody}");
+        assert_eq!(file.stages[0].steps[0].node.as_str(), Some("echo ${HOME}"));
+    }
+
+    #[test]
+    fn a_parameter_without_a_value_is_any_of_its_type_until_it_must_have_one() {
+        let text = format!("{PARAMS}stages:\n  a:\n    threads: ${{later}}\n    do: [read: x]\n");
+        let (open, said, _) = file(&text, &given());
+        assert_eq!(said, []);
+        let executor = open.stages[0].executor.as_ref().expect("an executor");
+        assert_eq!(executor.kind, ExecutorKind::Threads);
+        assert!(matches!(
+            executor.workers.map(|w| w.value),
+            Some(Workers::Count(1))
+        ));
+        let (_, said, _) = file(
+            &text,
+            &Given {
+                complete: true,
+                ..given()
+            },
+        );
+        assert_eq!(said.iter().map(|d| d.code).collect::<Vec<_>>(), ["E0204"]);
+    }
+
+    #[test]
+    fn set_goes_before_the_environment_and_the_environment_before_the_default() {
+        let mut given = given();
+        let n = |given: &Given| {
+            let (file, said, _) = file(&format!("{PARAMS}stages: {{a: {{do: [read: x]}}}}"), given);
+            assert_eq!(said, []);
+            file.params.get("n").map(|p| p.text.clone())
+        };
+        assert_eq!(n(&given).as_deref(), Some("4"));
+        given
+            .environment
+            .insert("MILLSTREAM_PARAM_N".into(), "5".into());
+        assert_eq!(n(&given).as_deref(), Some("5"));
+        given
+            .set
+            .extend([("n".into(), "6".into()), ("n".into(), "7".into())]);
+        assert_eq!(n(&given).as_deref(), Some("7"));
+    }
+
+    #[test]
+    fn a_path_from_outside_is_relative_to_where_the_command_was_typed() {
+        let path = |value: Option<&str>| {
+            let mut given = given();
+            given
+                .set
+                .extend(value.map(|v| ("p".to_string(), v.to_string())));
+            let (file, _, _) = file(&format!("{PARAMS}stages: {{a: {{do: [read: x]}}}}"), &given);
+            file.params.get("p").expect("the parameter").text.clone()
+        };
+        assert_eq!(path(None), "d");
+        assert_eq!(path(Some("x/y")), "/here/x/y");
+        assert_eq!(path(Some("/x")), "/x");
+        assert_eq!(path(Some("-")), "-");
+    }
+}

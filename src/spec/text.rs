@@ -153,7 +153,18 @@ impl Origin {
         for put in &self.puts {
             copy(&mut out, done..put.range.start);
             match put_in(&put.text) {
-                Some(text) => out.text.push_str(&text),
+                Some(text) => {
+                    // What was put in begins and ends with its `${}`, whatever its neighbours are.
+                    let at = whole.place(put.range.clone());
+                    let mark = |out: &Text, file| Run {
+                        text: out.text.len() as u32,
+                        file,
+                        len: 0,
+                    };
+                    out.runs.push(mark(&out, at.start));
+                    out.text.push_str(&text);
+                    out.runs.push(mark(&out, at.end));
+                }
                 None => copy(&mut out, put.range.clone()),
             }
             if !put.name.is_empty() {
