@@ -1002,3 +1002,58 @@ fn time_that_is_over_is_an_error_of_the_item() {
     );
     assert_eq!(*seen.lock().unwrap(), (0..5).collect::<Vec<_>>());
 }
+
+// ---- loops -----------------------------------------------------------------------------------------------
+
+#[test]
+fn a_loop_ends_when_nothing_of_it_is_unfinished() {
+    for (threads, max) in [(1, 100_000), (3, 100_000)] {
+        let mut d = Draft::default();
+        let seed = d.stage(&[], 1, vec![count(20)]);
+        let q = d.conn(&[seed], max);
+        let (step, seen) = collect();
+        // Every n > 0 comes back as n - 1 through a second stage.
+        let work = d.stage(&[q], threads, vec![each(|v| Ok(Some(v))), step]);
+        d.stages[work.index()].ordered = Ordered::No;
+        let c = d.conn(&[work], 10);
+        let again = d.stage(&[c], threads, vec![each(|v| Ok((v > 0).then_some(v - 1)))]);
+        d.stages[again.index()].outputs.push(Outlet {
+            conn: q,
+            convert: None,
+        });
+        d.conns[q.index()].writers.push(again);
+        let (ended, books) = d.run();
+        assert_eq!(ended.exit, Exit::Done);
+        assert_eq!(seen.lock().unwrap().len(), 210);
+        assert_eq!(books.stages[work.index()].taken, 210);
+    }
+}
+
+#[test]
+fn a_stage_may_be_its_own_loop_and_retries_keep_it_open() {
+    let mut d = Draft {
+        virtual_time: true,
+        ..Draft::default()
+    };
+    let seed = d.stage(&[], 1, vec![count(34)]);
+    let q = d.conn(&[seed], 100_000);
+    let (step, seen) = collect();
+    let s = d.stage(
+        &[q],
+        2,
+        vec![
+            flaky(2, retry(3)),
+            step,
+            each(|v| Ok((v > 0).then_some(v - 1))),
+        ],
+    );
+    d.stages[s.index()].ordered = Ordered::No;
+    d.stages[s.index()].outputs.push(Outlet {
+        conn: q,
+        convert: None,
+    });
+    d.conns[q.index()].writers.push(s);
+    let (ended, _) = d.run();
+    assert_eq!(ended.exit, Exit::Done);
+    assert_eq!(seen.lock().unwrap().len(), 34 * 35 / 2);
+}

@@ -61,12 +61,12 @@ fn write(conn: &Conn, agent: &Arc<Agent>, batches: Vec<Batch>) {
                 Offer::Full(wait) => park(agent, wait),
                 Offer::Unread => {
                     batch.clear();
-                    return conn.close_writer();
+                    return conn.close_writer(None);
                 }
             }
         }
     }
-    conn.close_writer();
+    conn.close_writer(None);
 }
 
 /// Takes everything, as a worker does.

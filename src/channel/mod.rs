@@ -10,8 +10,10 @@
 //! Pitfalls: a wake-up is a hint that something changed, and is handed to one waiter only; a waiter that was
 //! woken and does not use it must pass it on ([`Conn::forget`]).
 
+mod cycle;
 mod order;
 
+pub use cycle::Cycle;
 pub use order::{Fifo, Lifo, Order, Priority, PriorityKey};
 
 use std::collections::VecDeque;
@@ -47,6 +49,8 @@ pub struct Bounds {
 pub struct Conn {
     id: u32,
     bounds: Bounds,
+    /// The loop that this connection is in.
+    cycle: Option<Arc<Cycle>>,
     state: Mutex<State>,
 }
 
@@ -128,12 +132,20 @@ impl Conn {
         Conn {
             id,
             bounds,
+            cycle: None,
             state: Mutex::new(state),
         }
     }
 
     pub fn id(&self) -> u32 {
         self.id
+    }
+
+    /// As a connection of a loop: it closes when the loop ends, and not when its writers do.
+    #[must_use]
+    pub fn in_cycle(mut self, cycle: &Arc<Cycle>) -> Conn {
+        self.cycle = Some(cycle.clone());
+        self
     }
 
     /// The most rows that one batch should have here: a quarter of the bound, so that writer and reader
@@ -161,14 +173,14 @@ impl Conn {
                 if room < batch.len() {
                     if room > 0 {
                         let front = batch.split_front(room);
-                        state.take_in(front);
+                        self.take_in(&mut state, front);
                         state.wake_getter();
                     }
                     state.enlist_putter(agent);
                     return Offer::Full(Wait::for_(What::Put(self.id)));
                 }
                 let whole = batch.split_front(usize::MAX);
-                state.take_in(whole);
+                self.take_in(&mut state, whole);
                 // The baton: room is left, so the next writer need not wait for a reader to say so.
                 if state.order.len() < max && state.bytes < self.bounds.max_bytes.get() {
                     state.wake_putter();
@@ -180,21 +192,41 @@ impl Conn {
                 let refused = batch.clear() as u64;
                 state.counts.put += refused;
                 state.counts.dropped += refused;
-                state.take_in(front);
+                self.take_in(&mut state, front);
             }
             Full::DropOldest => {
                 let whole = batch.split_front(usize::MAX);
-                state.take_in(whole);
+                self.take_in(&mut state, whole);
                 let over = state.order.len().saturating_sub(max);
                 if over > 0 {
                     let (gone, bytes) = state.order.evict(over);
                     state.counts.dropped += gone as u64;
                     state.bytes = state.bytes.saturating_sub(bytes);
+                    state.wake_getter();
+                    drop(state);
+                    if let Some(cycle) = &self.cycle {
+                        cycle.finish(gone as u64);
+                    }
+                    return Offer::Taken;
                 }
             }
         }
         state.wake_getter();
         Offer::Taken
+    }
+
+    fn take_in(&self, state: &mut State, batch: Batch) {
+        if batch.is_empty() {
+            return;
+        }
+        let n = batch.len() as u64;
+        if let Some(cycle) = &self.cycle {
+            cycle.begin(n);
+        }
+        state.counts.put += n;
+        state.bytes += batch.weighed();
+        state.order.push(batch);
+        state.counts.peak = state.counts.peak.max(state.order.len() as u64);
     }
 
     /// How many rows of the batch fit now.
@@ -264,15 +296,37 @@ impl Conn {
         }
     }
 
-    /// A writing stage has ended; the last one closes the connection.
-    pub fn close_writer(&self) {
-        let mut state = self.state.lock();
-        state.writers -= 1;
-        if state.writers == 0 {
-            for agent in state.getting.drain(..) {
-                agent.wake();
+    /// A writing stage has ended; the last one closes the connection. `of`: the loop that the stage is in; a
+    /// connection of that loop closes with it.
+    pub fn close_writer(&self, of: Option<&Arc<Cycle>>) {
+        match &self.cycle {
+            Some(cycle) if of.is_some_and(|c| Arc::ptr_eq(c, cycle)) => {}
+            Some(cycle) => cycle.writer_ended(),
+            None => {
+                let mut state = self.state.lock();
+                state.writers -= 1;
+                if state.writers == 0 {
+                    state.close();
+                }
             }
         }
+    }
+
+    /// Rows were claimed by a stage in the loop `to`, or in none: where that is not this connection's, they
+    /// are none of its loop's business any more.
+    pub fn leaves_cycle(&self, rows: usize, to: Option<&Arc<Cycle>>) {
+        if let Some(cycle) = &self.cycle
+            && !to.is_some_and(|c| Arc::ptr_eq(c, cycle))
+        {
+            cycle.finish(rows as u64);
+        }
+    }
+
+    /// Nothing more will come.
+    pub(crate) fn close(&self) {
+        let mut state = self.state.lock();
+        state.writers = 0;
+        state.close();
     }
 
     /// A reading stage has ended; after the last one nothing is taken in any more.
@@ -285,6 +339,10 @@ impl Conn {
             state.bytes = 0;
             for agent in state.putting.drain(..) {
                 agent.wake();
+            }
+            drop(state);
+            if let Some(cycle) = &self.cycle {
+                cycle.finish(cut as u64);
             }
         }
     }
@@ -310,14 +368,10 @@ impl Conn {
 }
 
 impl State {
-    fn take_in(&mut self, batch: Batch) {
-        if batch.is_empty() {
-            return;
+    fn close(&mut self) {
+        for agent in self.getting.drain(..) {
+            agent.wake();
         }
-        self.counts.put += batch.len() as u64;
-        self.bytes += batch.weighed();
-        self.order.push(batch);
-        self.counts.peak = self.counts.peak.max(self.order.len() as u64);
     }
 
     fn wake_getter(&mut self) {

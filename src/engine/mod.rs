@@ -17,10 +17,10 @@ use std::time::Duration;
 
 use crossbeam_channel::{Sender, unbounded};
 
-use crate::channel::{Bounds, Conn, Fifo, Full, Lifo, Order, Priority};
+use crate::channel::{Bounds, Conn, Cycle, Fifo, Full, Lifo, Order, Priority};
 use crate::expr::Scope;
 use crate::notice::{Ended, Exit, Meters, Notice, StageState};
-use crate::plan::{self, Plan};
+use crate::plan::{self, Graph, Loop, Plan};
 use crate::pool::{Failure, Shared, Stage, Worker, drive, threads};
 use crate::steps::{Output, RunError};
 use crate::wait::{Clock, RealClock, Registry, Stop, Why};
@@ -63,15 +63,32 @@ pub fn run(plan: &Plan, options: Options) -> (Ended, Books) {
     } = options;
     let began = clock.now();
     stop.watch(&registry);
+    let cycles = cycles(plan);
     let conns: Arc<[Arc<Conn>]> = plan
         .conns
         .iter()
-        .map(|c| Arc::new(connect(c, &plan.scope)))
+        .map(|c| {
+            let conn = connect(c, &plan.scope);
+            Arc::new(match cycle_of(&cycles, |of| of.conns.contains(&c.id)) {
+                Some(cycle) => conn.in_cycle(&cycle),
+                None => conn,
+            })
+        })
         .collect();
+    for (cycle, of) in &cycles {
+        let own: Vec<_> = of.conns.iter().map(|c| conns[c.index()].clone()).collect();
+        cycle.bind(&own);
+    }
     let stages: Vec<Arc<Stage>> = plan
         .stages
         .iter()
-        .map(|s| Arc::new(Stage::new(s, &conns)))
+        .map(|s| {
+            Arc::new(Stage::new(
+                s,
+                &conns,
+                cycle_of(&cycles, |c| c.stages.contains(&s.id)),
+            ))
+        })
         .collect();
     let (closed, told) = unbounded();
     let verdict = Arc::default();
@@ -129,6 +146,26 @@ fn start<'s>(plan: &'s Plan, scope: &rayon::Scope<'s>, stage: &Arc<Stage>, share
             shared.registry.leave(&agent);
         });
     }
+}
+
+/// The loops of the plan, each with its count.
+fn cycles(plan: &Plan) -> Vec<(Arc<Cycle>, Loop)> {
+    let count = |of: &Loop| {
+        let writers = of.conns.iter().flat_map(|c| &plan.conns[c.index()].writers);
+        writers.filter(|w| !of.stages.contains(w)).count()
+    };
+    let loops = Graph::of(plan).loops(plan);
+    loops
+        .into_iter()
+        .map(|of| (Cycle::new(count(&of)), of))
+        .collect()
+}
+
+fn cycle_of(cycles: &[(Arc<Cycle>, Loop)], is: impl Fn(&Loop) -> bool) -> Option<Arc<Cycle>> {
+    cycles
+        .iter()
+        .find(|(_, of)| is(of))
+        .map(|(cycle, _)| cycle.clone())
 }
 
 fn connect(conn: &plan::Conn, scope: &Scope) -> Conn {

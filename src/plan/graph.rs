@@ -3,7 +3,7 @@
 use petgraph::algo::kosaraju_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
 
-use super::{Plan, StageId};
+use super::{ConnId, Plan, StageId};
 
 /// The strongly connected components of a graph of `nodes` nodes, predecessors before successors.
 ///
@@ -70,6 +70,36 @@ impl Graph {
             .filter(|c: &Vec<StageId>| !c.is_empty())
             .collect()
     }
+
+    /// The loops: the stages of each, and the connections that they read.
+    pub fn loops(&self, plan: &Plan) -> Vec<Loop> {
+        let all = components(self.nodes, self.edges.iter().copied());
+        all.into_iter()
+            .filter(|c| c.len() > 1)
+            .map(|c| {
+                let stages: Vec<StageId> = c
+                    .into_iter()
+                    .filter(|n| *n < self.stages)
+                    .map(|n| StageId(u32::try_from(n).unwrap_or(u32::MAX)))
+                    .collect();
+                let conns = plan
+                    .conns
+                    .iter()
+                    .filter(|conn| conn.readers.iter().any(|r| stages.contains(r)))
+                    .map(|conn| conn.id)
+                    .collect();
+                Loop { stages, conns }
+            })
+            .collect()
+    }
+}
+
+/// A loop of stages through at least one connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Loop {
+    pub stages: Vec<StageId>,
+    /// Every connection that one of them reads.
+    pub conns: Vec<ConnId>,
 }
 
 #[cfg(test)]

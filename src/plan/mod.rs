@@ -4,7 +4,7 @@
 
 mod graph;
 
-pub use graph::{Graph, components};
+pub use graph::{Graph, Loop, components};
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;

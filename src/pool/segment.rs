@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 
 use super::instance::{Line, Make};
 use super::sequencer::Sequencer;
-use crate::channel::{Claim, Conn};
+use crate::channel::{Claim, Conn, Cycle};
 use crate::steps::{Memory, Pull, RunError, Source};
 use crate::value::Batch;
 use crate::wait::{Agent, Wait, What};
@@ -40,6 +40,8 @@ pub(super) struct Segment {
     pub live: AtomicUsize,
     /// The most rows of one claim.
     claim_max: usize,
+    /// The loop that the stage is in.
+    cycle: Option<Arc<Cycle>>,
     agents: Mutex<Vec<Arc<Agent>>>,
 }
 
@@ -80,6 +82,7 @@ pub(super) struct Parts {
     pub single: bool,
     pub turn: Option<Sequencer<Line>>,
     pub claim_max: usize,
+    pub cycle: Option<Arc<Cycle>>,
 }
 
 impl Segment {
@@ -99,6 +102,7 @@ impl Segment {
             enough: AtomicBool::new(false),
             live: AtomicUsize::new(parts.workers),
             claim_max: parts.claim_max,
+            cycle: parts.cycle,
             agents: Mutex::new(Vec::new()),
         }
     }
@@ -187,6 +191,7 @@ impl Segment {
             let conn = &self.inputs[at];
             match conn.claim(self.want(conn), agent) {
                 Claim::Batch(batch) => {
+                    conn.leaves_cycle(batch.len(), self.cycle.as_ref());
                     intake.first = (at + 1) % n;
                     // Wake-ups that the others may have for us now go to those who wait.
                     for other in (0..n).filter(|o| *o != at) {

@@ -13,7 +13,7 @@ use super::instance::{Instance, Kind, Line, Make};
 use super::segment::{HeadEnd, Parts, Segment};
 use super::sequencer::Sequencer;
 use super::shared::Shared;
-use crate::channel::{Bounds, Conn, Fifo, Full};
+use crate::channel::{Bounds, Conn, Cycle, Fifo, Full};
 use crate::notice::StageMeter;
 use crate::plan;
 use crate::plan::{Branch, Ordered};
@@ -38,6 +38,8 @@ pub struct Stage {
     max_waiting: usize,
     pub(super) live: AtomicUsize,
     closed: AtomicBool,
+    /// The loop that this stage is in.
+    pub(super) cycle: Option<Arc<Cycle>>,
 }
 
 /// A way out: a connection, and how items get its shape.
@@ -79,7 +81,7 @@ struct Aside {
 
 impl Stage {
     /// Builds what the workers of this stage share.
-    pub fn new(stage: &plan::Stage, conns: &[Arc<Conn>]) -> Stage {
+    pub fn new(stage: &plan::Stage, conns: &[Arc<Conn>], cycle: Option<Arc<Cycle>>) -> Stage {
         let way = |o: &plan::Outlet| Way {
             conn: conns[o.conn.index()].clone(),
             convert: o.convert.clone(),
@@ -89,7 +91,7 @@ impl Stage {
         Stage {
             id: stage.id.0,
             workers,
-            segments: segments(stage, conns, &outputs),
+            segments: segments(stage, conns, &outputs, cycle.as_ref()),
             outputs,
             branches: stage.branches.clone(),
             dead: stage.dead.iter().map(way).collect(),
@@ -106,6 +108,7 @@ impl Stage {
             max_waiting: stage.max_waiting,
             live: AtomicUsize::new(workers),
             closed: AtomicBool::new(false),
+            cycle,
         }
     }
 
@@ -179,17 +182,22 @@ impl Stage {
             segment.close();
         }
         for way in self.outputs.iter().chain(&self.dead) {
-            way.conn.close_writer();
+            way.conn.close_writer(self.cycle.as_ref());
         }
         for conn in &self.puts {
-            conn.close_writer();
+            conn.close_writer(self.cycle.as_ref());
         }
         let _ = shared.closed.send(self.id);
     }
 }
 
 /// Cuts the steps of a stage into segments.
-fn segments(stage: &plan::Stage, conns: &[Arc<Conn>], outputs: &[Way]) -> Vec<Segment> {
+fn segments(
+    stage: &plan::Stage,
+    conns: &[Arc<Conn>],
+    outputs: &[Way],
+    cycle: Option<&Arc<Cycle>>,
+) -> Vec<Segment> {
     let workers = stage.executor.workers();
     let mut cuts: Vec<Cut> = vec![Cut::default()];
     let mut source = None;
@@ -273,6 +281,7 @@ fn segments(stage: &plan::Stage, conns: &[Arc<Conn>], outputs: &[Way]) -> Vec<Se
             single: cut.single,
             turn,
             claim_max,
+            cycle: cycle.cloned(),
         }));
         if i < last {
             inputs = vec![Arc::new(inner())];

@@ -751,7 +751,7 @@ impl Worker {
         self.tail = None;
         self.finishing = None;
         match self.stage.segments.get(segment + 1) {
-            Some(next) => next.inner().close_writer(),
+            Some(next) => next.inner().close_writer(None),
             None => {
                 if let Some(failure) = self.stage.faults.too_many(true) {
                     return Err(failure);
@@ -855,6 +855,11 @@ impl Worker {
         self.tally.ended[Outcome::Dropped as usize] += std::mem::take(&mut self.book.dropped);
         self.tally.ended[Outcome::Dead as usize] += std::mem::take(&mut self.book.dead);
         let tally = std::mem::take(&mut self.tally);
+        if let Some(cycle) = &self.stage.cycle {
+            // What the rows became is in its connections already, and counted there.
+            cycle.begin(tally.made);
+            cycle.finish(tally.ended.iter().sum());
+        }
         for (to, n) in meter.ended.iter().zip(tally.ended) {
             if n > 0 {
                 to.fetch_add(n, Ordering::Relaxed);
