@@ -8,7 +8,7 @@ use memchr::{memchr, memrchr};
 
 use super::{Format, Op, Parser, Slots};
 use crate::expr::Uses;
-use crate::value::{Cell, Type, convert};
+use crate::value::{Cell, Type};
 
 #[derive(Debug)]
 pub(super) struct Apache {
@@ -77,14 +77,7 @@ type Part = (usize, usize);
 
 /// Where the fields of a line stand.
 struct Line {
-    ip: Part,
-    ident: Part,
-    user: Part,
-    time: usize,
-    method: Part,
-    path: Part,
-    query: Option<Part>,
-    protocol: Part,
+    front: Front,
     status: i64,
     bytes: i64,
     referer: Part,
@@ -94,10 +87,11 @@ struct Line {
 impl Parser for ApacheParser {
     fn parse(&mut self, text: &str, out: &mut Slots<'_>) -> Result<(), String> {
         let bytes = text.as_bytes();
-        let line =
-            cut(bytes, self.combined).map_err(|wrong| wrong.explain(self.combined, bytes))?;
+        let agent = self.wanted[AGENT] || self.strict;
+        let line = cut(bytes, self.combined, agent)
+            .map_err(|wrong| wrong.explain(self.combined, bytes))?;
         let time = if self.wanted[TIME] || self.strict {
-            self.time(bytes, line.time)?
+            self.time(bytes, line.front.time)?
         } else {
             Cell::Null
         };
@@ -116,21 +110,21 @@ impl Parser for ApacheParser {
                 }
             }
         };
-        put(IP, line.ip, out);
-        put_or_null(IDENT, Some(line.ident), out);
-        put_or_null(USER, Some(line.user), out);
+        put(IP, line.front.ip, out);
+        put_or_null(IDENT, Some(line.front.ident), out);
+        put_or_null(USER, Some(line.front.user), out);
         if wanted[TIME] {
             out.push(time);
         }
-        put(METHOD, line.method, out);
-        put(PATH, line.path, out);
+        put(METHOD, line.front.method, out);
+        put(PATH, line.front.path, out);
         if wanted[QUERY] {
-            match line.query {
+            match line.front.query {
                 Some((from, to)) => out.text(text, from, to),
                 None => out.push(Cell::Null),
             }
         }
-        put(PROTOCOL, line.protocol, out);
+        put(PROTOCOL, line.front.protocol, out);
         if wanted[STATUS] {
             out.push(Cell::Int(line.status));
         }
@@ -233,8 +227,112 @@ impl Wrong {
     }
 }
 
-/// Finds the fields. The common cases are found by looking at fixed places, everything else by looking for it.
-fn cut(line: &[u8], combined: bool) -> Result<Line, Wrong> {
+/// Where the fields of the first part of a line stand, up to the quote that closes the request.
+struct Front {
+    ip: Part,
+    ident: Part,
+    user: Part,
+    time: usize,
+    method: Part,
+    path: Part,
+    query: Option<Part>,
+    protocol: Part,
+    /// The place of the closing quote.
+    end: usize,
+}
+
+/// Finds the fields: what most lines look like is found by looking at fixed places, everything else by looking
+/// for it.
+#[inline]
+fn cut(line: &[u8], combined: bool, inside_agent: bool) -> Result<Line, Wrong> {
+    let front = match usual_front(line) {
+        Some(front) => front,
+        None => front(line)?,
+    };
+    let (status, at) = status(line, front.end + 1)?;
+    let (bytes, end) = bytes(line, at)?;
+    let (referer, agent) = if combined {
+        if end == line.len() {
+            return Err(Wrong::NoReferer);
+        }
+        let referer = quoted(line, end)?;
+        let agent = if inside_agent {
+            quoted(line, referer.1 + 1)?
+        } else {
+            quoted_to_the_end(line, referer.1 + 1)?
+        };
+        if agent.1 + 1 != line.len() {
+            return Err(Wrong::Rest(agent.1 + 1));
+        }
+        (referer, agent)
+    } else if end == line.len() {
+        ((0, 0), (0, 0))
+    } else {
+        return Err(Wrong::Rest(end));
+    };
+    Ok(Line {
+        front,
+        status,
+        bytes,
+        referer,
+        agent,
+    })
+}
+
+/// `host - - [time] "METHOD target HTTP/x.y"`, without blanks and quotes where there are usually none.
+#[inline]
+fn usual_front(line: &[u8]) -> Option<Front> {
+    let ip = near([b' '], line).filter(|at| *at > 0)?;
+    let time = ip + 6;
+    let request = time + TIME_LEN + 3;
+    if line.get(ip..time) != Some(b" - - [") || line.get(request - 3..request) != Some(b"] \"") {
+        return None;
+    }
+    let rest = &line[request..];
+    let method = rest.iter().position(|b| !is_method(*b)).filter(|at| *at > 0)?;
+    if rest[method] != b' ' {
+        return None;
+    }
+    let target = request + method + 1;
+    let mut end = target + near([b' ', b'"', b'?'], &line[target..])?;
+    let mut path = (target, end);
+    let mut query = None;
+    if line[end] == b'?' {
+        path.1 = end;
+        let from = end + 1;
+        end = from + near([b' ', b'"'], &line[from..])?;
+        query = Some((from, end));
+    } else {
+        path.1 = end;
+    }
+    let quote = end + 9;
+    let protocol = line.get(end..=quote)?;
+    if protocol[..6] != *b" HTTP/" || protocol[9] != b'"' || end == target {
+        return None;
+    }
+    if protocol[6..9].iter().any(|b| matches!(b, b' ' | b'"' | b'\\')) {
+        return None;
+    }
+    Some(Front {
+        ip: (0, ip),
+        ident: (ip + 1, ip + 2),
+        user: (ip + 3, ip + 4),
+        time,
+        method: (request, request + method),
+        path,
+        query,
+        protocol: (end + 1, quote),
+        end: quote,
+    })
+}
+
+fn is_method(byte: u8) -> bool {
+    byte.is_ascii_alphabetic() || byte == b'-' || byte == b'_'
+}
+
+/// Any other beginning of a line.
+#[inline(never)]
+fn front(line: &[u8]) -> Result<Front, Wrong> {
     let (head, time, request) = match memchr(b'"', line) {
         // `[`, the time, `] ` right before the first quote.
         Some(quote)
@@ -247,9 +345,9 @@ fn cut(line: &[u8], combined: bool) -> Result<Line, Wrong> {
         _ => find_time(line)?,
     };
     let (ip, ident, user) = cut_head(&line[..head])?;
-    let request_end = closing(line, request)?;
+    let end = closing(line, request)?;
     let (method, target, protocol) =
-        cut_request(line, request, request_end).ok_or(Wrong::Request(request, request_end))?;
+        cut_request(line, request, end).ok_or(Wrong::Request(request, end))?;
     let (path, query) = match memchr(b'?', &line[target.0..target.1]) {
         Some(at) => (
             (target.0, target.0 + at),
@@ -257,24 +355,7 @@ fn cut(line: &[u8], combined: bool) -> Result<Line, Wrong> {
         ),
         None => (target, None),
     };
-    let (status, at) = status(line, request_end + 1)?;
-    let (bytes, end) = bytes(line, at)?;
-    let (referer, agent) = if combined {
-        if end == line.len() {
-            return Err(Wrong::NoReferer);
-        }
-        let referer = quoted(line, end)?;
-        let agent = quoted(line, referer.1 + 1)?;
-        if agent.1 + 1 != line.len() {
-            return Err(Wrong::Rest(agent.1 + 1));
-        }
-        (referer, agent)
-    } else if end == line.len() {
-        ((0, 0), (0, 0))
-    } else {
-        return Err(Wrong::Rest(end));
-    };
-    Ok(Line {
+    Ok(Front {
         ip,
         ident,
         user,
@@ -283,10 +364,7 @@ fn cut(line: &[u8], combined: bool) -> Result<Line, Wrong> {
         path,
         query,
         protocol,
-        status,
-        bytes,
-        referer,
-        agent,
+        end,
     })
 }
 
@@ -305,6 +383,28 @@ fn find_time(line: &[u8]) -> Result<(usize, usize, usize), Wrong> {
         return Err(Wrong::NoRequest(close + 1));
     }
     Ok((open, time, close + 3))
+}
+
+/// The place of the first of these bytes, where it is probably not far off: eight bytes at once, without a jump
+/// into a function that must first find out what the processor can.
+#[inline]
+fn near<const N: usize>(bytes: [u8; N], text: &[u8]) -> Option<usize> {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let (words, tail) = text.as_chunks::<8>();
+    for (i, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        let mut found = 0;
+        for byte in bytes {
+            let x = word ^ (ONES * u64::from(byte));
+            found |= x.wrapping_sub(ONES) & !x & (ONES << 7);
+        }
+        if found != 0 {
+            // The lowest mark is right; those above it may be false alarms.
+            return Some(i * 8 + found.trailing_zeros() as usize / 8);
+        }
+    }
+    let at = tail.iter().position(|b| bytes.contains(b))?;
+    Some(words.len() * 8 + at)
 }
 
 /// `host ident user`; only a user may have blanks in it.
@@ -326,39 +426,54 @@ fn cut_head(head: &[u8]) -> Result<(Part, Part, Part), Wrong> {
 }
 
 /// The place of the quote that closes what begins at `from`.
+#[inline]
 fn closing(line: &[u8], from: usize) -> Result<usize, Wrong> {
     let mut at = from;
     loop {
-        let quote = at + memchr(b'"', &line[at..]).ok_or(Wrong::Unclosed(from))?;
-        let escapes = line[from..quote]
-            .iter()
-            .rev()
-            .take_while(|b| **b == b'\\')
-            .count();
-        if escapes.is_multiple_of(2) {
+        let quote = at + near([b'"'], &line[at..]).ok_or(Wrong::Unclosed(from))?;
+        if line[quote - 1] != b'\\' || !is_escaped(&line[from..quote]) {
             return Ok(quote);
         }
         at = quote + 1;
     }
 }
 
+/// Does the text end in an odd number of backslashes?
+#[cold]
+fn is_escaped(text: &[u8]) -> bool {
+    text.iter().rev().take_while(|b| **b == b'\\').count() % 2 == 1
+}
+
 /// ` "text"` from `at`: the text.
+#[inline]
 fn quoted(line: &[u8], at: usize) -> Result<Part, Wrong> {
-    if line.get(at..at + 2) != Some(b" \"") {
-        return Err(Wrong::Quote(at));
+    match line.get(at..at + 4) {
+        Some(b" \"-\"") => Ok((at + 2, at + 3)),
+        Some([b' ', b'"', ..]) => Ok((at + 2, closing(line, at + 2)?)),
+        _ if line.get(at..at + 2) == Some(b" \"") => Ok((at + 2, closing(line, at + 2)?)),
+        _ => Err(Wrong::Quote(at)),
     }
-    Ok((at + 2, closing(line, at + 2)?))
+}
+
+/// The same for the last text of a line whose inside nobody looks at: whether a quote stands in the midst of it
+/// is not looked for.
+#[inline]
+fn quoted_to_the_end(line: &[u8], at: usize) -> Result<Part, Wrong> {
+    let text = quoted_part(line, at);
+    text.map_or_else(|| quoted(line, at), Ok)
+}
+
+fn quoted_part(line: &[u8], at: usize) -> Option<Part> {
+    let end = line.len().checked_sub(1)?;
+    let whole = end > at + 1 && line[end] == b'"' && line[end - 1] != b'\\';
+    (whole && line[at..at + 2] == *b" \"").then_some((at + 2, end))
 }
 
 /// Method, target and protocol.
 fn cut_request(line: &[u8], from: usize, to: usize) -> Option<(Part, Part, Part)> {
     let request = &line[from..to];
-    let first = memchr(b' ', request)?;
-    if first == 0
-        || !request[..first]
-            .iter()
-            .all(|b| b.is_ascii_alphabetic() || *b == b'-' || *b == b'_')
-    {
+    let first = request.iter().position(|b| !is_method(*b))?;
+    if first == 0 || request[first] != b' ' {
         return None;
     }
     let last = match request.len().checked_sub(9) {
@@ -381,17 +496,10 @@ fn cut_request(line: &[u8], from: usize, to: usize) -> Option<(Part, Part, Part)
 }
 
 /// ` 200` and the place after it.
+#[inline]
 fn status(line: &[u8], at: usize) -> Result<(i64, usize), Wrong> {
     match line.get(at..at + 5) {
-        Some(
-            [
-                b' ',
-                a @ b'0'..=b'9',
-                b @ b'0'..=b'9',
-                c @ b'0'..=b'9',
-                b' ',
-            ],
-        ) => {
+        Some([b' ', a @ b'0'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9', b' ']) => {
             let value = i64::from(a - b'0') * 100 + i64::from(b - b'0') * 10 + i64::from(c - b'0');
             Ok((value, at + 4))
         }
@@ -400,22 +508,27 @@ fn status(line: &[u8], at: usize) -> Result<(i64, usize), Wrong> {
 }
 
 /// ` 1234` or ` -` and the place after it.
+#[inline]
 fn bytes(line: &[u8], at: usize) -> Result<(i64, usize), Wrong> {
     let from = at + 1;
     let rest = line.get(from..).unwrap_or_default();
-    let len = rest.iter().position(|b| *b == b' ').unwrap_or(rest.len());
-    let text = &rest[..len];
-    if text == b"-" {
-        return Ok((0, from + 1));
+    let (mut value, mut len) = (0_i64, 0);
+    for byte in rest {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            break;
+        }
+        let more = value.checked_mul(10).and_then(|v| v.checked_add(i64::from(digit)));
+        value = more.ok_or(Wrong::Bytes(at))?;
+        len += 1;
     }
-    if text.is_empty() || !text.iter().all(u8::is_ascii_digit) {
-        return Err(Wrong::Bytes(at));
+    if len == 0 && rest.first() == Some(&b'-') {
+        len = 1;
     }
-    let value = std::str::from_utf8(text)
-        .ok()
-        .and_then(convert::int)
-        .ok_or(Wrong::Bytes(at))?;
-    Ok((value, from + len))
+    match rest.get(len) {
+        None | Some(b' ') if len > 0 => Ok((value, from + len)),
+        _ => Err(Wrong::Bytes(at)),
+    }
 }
 
 /// `10/Oct/2000:13:55:36 -0700`

@@ -312,6 +312,7 @@ struct Slots<'a> {
 
 impl Slots<'_> {
     /// Appends the part `from..to` of the text, on character boundaries.
+    #[inline]
     fn text(&mut self, text: &str, from: usize, to: usize) {
         let cell = match self.span {
             Some(span) => self.blocks.sub(span, from, to),
@@ -320,6 +321,7 @@ impl Slots<'_> {
         self.cells.push(cell);
     }
 
+    #[inline]
     fn push(&mut self, cell: Cell) {
         self.cells.push(cell);
     }

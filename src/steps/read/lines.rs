@@ -117,6 +117,7 @@ impl Lines {
     }
 
     /// The next whole line: where it stands, without its end.
+    #[inline]
     fn next(&mut self) -> Option<(usize, usize)> {
         let bytes = &self.block.bytes()[self.at..self.len];
         let (line, next) = match memchr(b'\n', bytes) {
@@ -133,6 +134,24 @@ impl Lines {
         self.at += next;
         self.number += 1;
         Some((from, from + line))
+    }
+
+    /// Adds the lines that are right as they stand, up to `want` of them; answers with the first that is not.
+    fn push_plain(&mut self, want: usize, batch: &mut Batch) -> Option<(usize, usize)> {
+        let (mut plain, mut odd) = (0, None);
+        let (cells, blocks) = batch.parts_mut();
+        while cells.len() < want
+            && let Some((from, to)) = self.next()
+        {
+            if to > self.valid || to - from > self.limits.max_line || self.skipping {
+                odd = Some((from, to));
+                break;
+            }
+            cells.push(blocks.text_in(0, from, to - from));
+            plain += 1;
+        }
+        batch.grew(plain);
+        odd
     }
 
     /// Adds the line, or says what is wrong with it.
@@ -197,9 +216,7 @@ impl Source for Lines {
         loop {
             let mut batch =
                 Batch::with_capacity(self.shape.clone(), Blocks::one(self.block.clone()), want);
-            while batch.len() < want
-                && let Some((from, to)) = self.next()
-            {
+            while let Some((from, to)) = self.push_plain(want, &mut batch) {
                 self.push(from, to, &mut batch, cx);
             }
             if !batch.is_empty() {
