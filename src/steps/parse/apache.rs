@@ -289,7 +289,10 @@ fn usual_front(line: &[u8]) -> Option<Front> {
         return None;
     }
     let rest = &line[request..];
-    let method = rest.iter().position(|b| !is_method(*b)).filter(|at| *at > 0)?;
+    let method = rest
+        .iter()
+        .position(|b| !is_method(*b))
+        .filter(|at| *at > 0)?;
     if rest[method] != b' ' {
         return None;
     }
@@ -310,7 +313,10 @@ fn usual_front(line: &[u8]) -> Option<Front> {
     if protocol[..6] != *b" HTTP/" || protocol[9] != b'"' || end == target {
         return None;
     }
-    if protocol[6..9].iter().any(|b| matches!(b, b' ' | b'"' | b'\\')) {
+    if protocol[6..9]
+        .iter()
+        .any(|b| matches!(b, b' ' | b'"' | b'\\'))
+    {
         return None;
     }
     Some(Front {
@@ -499,7 +505,15 @@ fn cut_request(line: &[u8], from: usize, to: usize) -> Option<(Part, Part, Part)
 #[inline]
 fn status(line: &[u8], at: usize) -> Result<(i64, usize), Wrong> {
     match line.get(at..at + 5) {
-        Some([b' ', a @ b'0'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9', b' ']) => {
+        Some(
+            [
+                b' ',
+                a @ b'0'..=b'9',
+                b @ b'0'..=b'9',
+                c @ b'0'..=b'9',
+                b' ',
+            ],
+        ) => {
             let value = i64::from(a - b'0') * 100 + i64::from(b - b'0') * 10 + i64::from(c - b'0');
             Ok((value, at + 4))
         }
@@ -518,7 +532,9 @@ fn bytes(line: &[u8], at: usize) -> Result<(i64, usize), Wrong> {
         if digit > 9 {
             break;
         }
-        let more = value.checked_mul(10).and_then(|v| v.checked_add(i64::from(digit)));
+        let more = value
+            .checked_mul(10)
+            .and_then(|v| v.checked_add(i64::from(digit)));
         value = more.ok_or(Wrong::Bytes(at))?;
         len += 1;
     }
