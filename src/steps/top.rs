@@ -28,7 +28,7 @@ pub(super) static TOP: StepDef = StepDef {
         },
         Opt {
             name: "by",
-            form: "expression",
+            form: "list of expression",
             help: "What is compared; null is less than all else.",
             required: true,
         },

@@ -26,7 +26,7 @@ pub(super) static SORT: StepDef = StepDef {
     options: &[
         Opt {
             name: "by",
-            form: "expression",
+            form: "list of expression",
             help: "What is compared, the least first: null, then NaN, then all else.",
             required: true,
         },
