@@ -419,6 +419,32 @@ fn events_are_one_object_a_line() {
 }
 
 #[test]
+fn every_key_of_an_event_is_in_the_documentation() {
+    let page = include_str!("../docs/progress-events.md");
+    let said = copy().types("run p.yaml --progress json").exits(0);
+    fn keys(value: &serde_json::Value, found: &mut Vec<String>) {
+        match value {
+            serde_json::Value::Object(map) => map.iter().for_each(|(key, value)| {
+                found.push(key.clone());
+                keys(value, found);
+            }),
+            serde_json::Value::Array(list) => list.iter().for_each(|v| keys(v, found)),
+            _ => {}
+        }
+    }
+    let mut found = Vec::new();
+    for line in said.err.lines() {
+        keys(&serde_json::from_str(line).expect("JSON"), &mut found);
+    }
+    for key in found.iter().filter(|k| *k != "event") {
+        assert!(
+            page.contains(&format!("`{key}`")),
+            "`{key}` is not documented"
+        );
+    }
+}
+
+#[test]
 fn the_graph_is_drawn_without_running_anything() {
     let room = copy();
     fs::remove_file(room.path().join("lines.txt")).expect("it is there");

@@ -30,9 +30,6 @@ pub(super) struct Later {
     /// Writes what every worker did and when
     #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
-    /// Stops the run after this long
-    #[arg(long, value_name = "DURATION")]
-    deadline: Option<String>,
 }
 
 impl Later {
@@ -47,7 +44,6 @@ impl Later {
             ui,
             report,
             trace,
-            deadline,
         } = self;
         let all = [
             ("--dry-run", *dry_run),
@@ -58,7 +54,6 @@ impl Later {
             ("--ui", ui.is_some()),
             ("--report", report.is_some()),
             ("--trace", trace.is_some()),
-            ("--deadline", deadline.is_some()),
         ];
         all.iter().find(|(_, given)| *given).map(|(name, _)| *name)
     }

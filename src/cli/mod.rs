@@ -8,6 +8,7 @@
 
 mod graph;
 mod input;
+mod keys;
 mod later;
 mod run;
 mod schema;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, Sender, bounded, select};
 
 use super::input;
+use super::keys::Keys;
 use super::later::Later;
 use super::signals::{Asked, Signals};
 use super::who;
@@ -18,6 +19,7 @@ use crate::report::output::{self, Screen, Voice};
 use crate::report::paint::Color;
 use crate::report::progress::{Face, Progress, Volume};
 use crate::report::terminal;
+use crate::value::Cell;
 use crate::wait::{Clock, Registry, Stop, Why};
 
 #[derive(Debug, clap::Args)]
@@ -35,8 +37,22 @@ pub(super) struct Args {
     /// How progress is shown; `auto` is bars where standard error is a terminal
     #[arg(long, value_enum, value_name = "HOW", default_value_t)]
     progress: How,
+    /// Stops the run after this long (`90s`, `1h30m`), as a first signal does
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    deadline: Option<Duration>,
     #[command(flatten)]
     later: Later,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    match crate::value::time::duration(text) {
+        Some(Cell::Duration { secs, nanos })
+            if secs >= 0 && nanos >= 0 && (secs, nanos) != (0, 0) =>
+        {
+            Ok(Duration::new(secs as u64, nanos as u32))
+        }
+        _ => Err("write a length of time like 90s or 1h30m".into()),
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -98,16 +114,18 @@ pub(super) fn run(args: &Args, color: Color) -> Exit {
             return Exit::Failed;
         }
     };
-    match input::plan(&args.file, &args.settings, true, &screen) {
-        Ok(plan) => start(args, face, &Arc::new(plan), &screen, signals).unwrap_or_else(|e| {
-            screen.say(
-                Level::Error,
-                &format!("the system gives no more threads: {e}"),
-            );
-            Exit::Failed
-        }),
-        Err(exit) => exit,
-    }
+    let mut plan = match input::plan(&args.file, &args.settings, true, &screen) {
+        Ok(plan) => plan,
+        Err(exit) => return exit,
+    };
+    plan.deadline = args.deadline.or(plan.deadline);
+    start(args, face, &Arc::new(plan), &screen, signals).unwrap_or_else(|e| {
+        screen.say(
+            Level::Error,
+            &format!("the system gives no more threads: {e}"),
+        );
+        Exit::Failed
+    })
 }
 
 fn start(
@@ -133,43 +151,71 @@ fn start(
         terminal::size,
     );
     let (show, shown) = bounded(1);
-    signals.listen(answer(stop.clone(), notices, show))?;
+    // Keys are read where somebody sees the picture, and no step reads what is typed.
+    let keys = (face == Face::Bars && !reads_stdin(plan))
+        .then(|| Keys::listen(ask(show.clone())))
+        .flatten()
+        .map(Arc::new);
+    if keys.is_some() {
+        progress.hint("s: what the workers do");
+    }
+    signals.listen(answer(stop.clone(), notices, ask(show), keys.clone()))?;
     let (end, ended) = bounded(1);
     let of_run = plan.clone();
     let run = threads::start("run", move || {
         let (ended, _books) = engine::run(&of_run, options);
         let _unheard = end.send(ended);
     })?;
-    let ended = watch(
-        &mut progress,
-        &Watched {
-            plan,
-            screen,
-            clock,
-            stop,
-            registry,
-            heard,
-            shown,
-            ended,
-        },
-    );
+    let watched = Watched {
+        plan,
+        screen,
+        clock,
+        stop,
+        registry,
+        heard,
+        shown,
+        ended,
+    };
+    let ended = watch(&mut progress, &watched);
     // A run that was given up is left to the end of the program.
     drop(run);
     progress.end(&ended);
+    if let Some(keys) = keys {
+        keys.give_back();
+    }
     Ok(ended.exit)
+}
+
+/// Is standard input the data of some stage?
+fn reads_stdin(plan: &Plan) -> bool {
+    let steps = plan.stages.iter().flat_map(|s| &s.program.steps);
+    let mut sources = steps.filter_map(|s| s.text.strip_prefix("read "));
+    sources.any(|paths| paths.split(", ").any(|p| p == "-" || p == "stdin"))
+}
+
+/// Asks for what every worker does; one that is not answered yet answers the next one too.
+fn ask(show: Sender<()>) -> impl FnMut() + Send + 'static {
+    move || {
+        let _unanswered = show.try_send(());
+    }
 }
 
 /// What a signal does.
 fn answer(
     stop: Stop,
     notices: Sender<Notice>,
-    show: Sender<()>,
+    mut show: impl FnMut() + Send + 'static,
+    keys: Option<Arc<Keys>>,
 ) -> impl FnMut(Asked) + Send + 'static {
     move |asked| match asked {
         Asked::Stop(why) => {
             let again = stop.is_draining();
             let notice = if again {
                 stop.now(why);
+                // The next signal may be the end of us.
+                if let Some(keys) = &keys {
+                    keys.give_back();
+                }
                 Notice::Stopping
             } else {
                 stop.drain(why);
@@ -183,10 +229,7 @@ fn answer(
             // Where nobody reads notices, stopping must not wait for it.
             let _unheard = notices.try_send(notice);
         }
-        Asked::Show => {
-            // One that is not answered yet answers this one too.
-            let _unheard = show.try_send(());
-        }
+        Asked::Show => show(),
     }
 }
 

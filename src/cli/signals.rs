@@ -27,16 +27,16 @@ impl Signals {
     /// A shell that starts a job in the background without job control lets it ignore SIGINT. A blocked signal
     /// arrives all the same, and that is meant: nobody but a person asking us to stop would send one there.
     pub(super) fn block() -> io::Result<Signals> {
-        let mut all = SigSet::empty();
-        for signal in [
+        let all = SigSet::from_iter([
             Signal::SIGINT,
             Signal::SIGTERM,
             Signal::SIGUSR1,
             Signal::SIGQUIT,
-        ] {
-            all.add(signal);
-        }
-        all.thread_block()?;
+        ]);
+        let mut blocked = all;
+        // A key or a line for the terminal is no reason to be stopped in the background.
+        blocked.extend([Signal::SIGTTIN, Signal::SIGTTOU]);
+        blocked.thread_block()?;
         Ok(Signals { all })
     }
 

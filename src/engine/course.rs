@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 
-use crate::notice::StageState;
+use crate::notice::{Notice, StageState};
 use crate::plan::Plan;
 use crate::pool::{Shared, Stage};
 use crate::wait::{Seen, Stop, Why};
@@ -90,6 +90,10 @@ impl<'a, F: FnMut(&Arc<Stage>, &Shared)> Course<'a, F> {
                 && !self.shared.stop.is_draining()
             {
                 self.shared.stop.drain(Why::Deadline);
+                // A face that does not read does not keep the run from stopping.
+                let _unheard = self.shared.notices.try_send(Notice::Draining {
+                    why: "the deadline has passed".into(),
+                });
             }
             if self.shared.stop.is_draining() && !self.shared.stop.is_now() {
                 let since = *draining_since.get_or_insert(now);

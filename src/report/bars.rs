@@ -17,6 +17,8 @@ pub struct Frame<'a> {
     pub number: usize,
     /// What the last line says beside time and stages.
     pub note: &'a str,
+    /// What can be done, said when there is no note.
+    pub hint: &'a str,
 }
 
 const ITEMS: usize = 7;
@@ -240,6 +242,9 @@ fn foot(look: &Look, shown: &[usize], frame: &Frame<'_>) -> String {
         text += &frame.paint.quiet(" · ");
         text += &frame.paint.bad(&plural(errors, "error"));
     }
+    if frame.note.is_empty() && !frame.hint.is_empty() {
+        text += &frame.paint.quiet(&format!(" · {}", frame.hint));
+    }
     if !frame.note.is_empty() {
         text += &frame.paint.quiet(" · ");
         text += &frame.paint.careful(frame.note);
@@ -305,6 +310,7 @@ mod tests {
                 paint: Paint { on: false },
                 number: 0,
                 note: "",
+                hint: "",
             },
         )
     }
@@ -390,6 +396,7 @@ mod tests {
                 paint: Paint { on: true },
                 number: 0,
                 note: "",
+                hint: "",
             },
         );
         let stripped: Vec<String> = colourful

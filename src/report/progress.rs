@@ -50,6 +50,7 @@ pub struct Progress<'a> {
     next: Duration,
     pictures: usize,
     note: String,
+    hint: &'static str,
     /// By stage and step.
     faults: HashMap<(u32, usize), u64>,
 }
@@ -92,8 +93,14 @@ impl<'a> Progress<'a> {
             next,
             pictures: 0,
             note: String::new(),
+            hint: "",
             faults: HashMap::new(),
         }
+    }
+
+    /// What the picture says can be done.
+    pub fn hint(&mut self, hint: &'static str) {
+        self.hint = hint;
     }
 
     /// Time passes; `at` is since the start of the run. To be called about ten times a second.
@@ -113,6 +120,7 @@ impl<'a> Progress<'a> {
                     paint: self.screen.paint,
                     number: self.pictures,
                     note: &self.note,
+                    hint: self.hint,
                 };
                 self.screen.draw(&bars::lines(&look, &frame));
             }
@@ -153,7 +161,8 @@ impl<'a> Progress<'a> {
             }
             Notice::Draining { why } => {
                 self.note = format!("stopping: {why}");
-                let text = format!("{why}: finishing what has begun; once more stops at once");
+                let text =
+                    format!("{why}: finishing what has begun; a further signal stops at once");
                 self.turn(&text, &serde_json::json!({"event": "draining", "why": why}));
             }
             Notice::Stopping => {

@@ -56,6 +56,7 @@ fn headline(look: &Look, ended: &Ended, usage: &Usage, paint: Paint) -> String {
         Exit::Done => paint.good("✓ done"),
         Exit::Interrupted => paint.careful("■ interrupted"),
         Exit::Terminated => paint.careful("■ terminated"),
+        Exit::Deadline => paint.careful("■ out of time"),
         Exit::BrokenPipe => paint.careful("■ stopped"),
         _ => paint.bad("✗ failed"),
     };
@@ -79,7 +80,7 @@ fn headline(look: &Look, ended: &Ended, usage: &Usage, paint: Paint) -> String {
     if errors > 0 {
         parts.push(paint.bad(&plural(errors, "error")));
     }
-    parts.push(format!("{} at most", bytes(usage.peak_memory)));
+    parts.push(format!("peak {}", bytes(usage.peak_memory)));
     parts.join(&paint.quiet(" · "))
 }
 
@@ -174,6 +175,11 @@ fn slowest(look: &Look, took: Duration) -> Option<String> {
         .map(|s| (s.busy_share(took), s))
         .collect();
     all.sort_by(|a, b| b.0.total_cmp(&a.0));
+    // Where nobody worked much, the order of the shares says nothing.
+    all.retain(|(share, _)| *share >= 0.05);
+    if all.is_empty() {
+        return None;
+    }
     let three: Vec<String> = all
         .iter()
         .take(3)
@@ -248,7 +254,7 @@ mod tests {
     #[test]
     fn every_item_is_accounted_for_on_one_page() {
         let expected = "\
-✓ done in 4.00 s · 2,000,000 items · 500 k/s · 3 errors · 38 MiB at most
+✓ done in 4.00 s · 2,000,000 items · 500 k/s · 3 errors · peak 38 MiB
 
   stage      taken  made     passed   filtered  absorbed  dropped   busy
 ✓ read   2,000,000        2,000,000                                 25 %
