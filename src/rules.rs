@@ -338,9 +338,9 @@ Take one of them out.",
     Rule {
         code: "E0409",
         title: "an order that says too little, or a loop that would stop",
-        explain: "`order: priority` takes the item with the lowest number first, so it needs `by`, an expression that gives the number;
-without that order `by` means nothing. A feedback queue closes a loop, and a loop whose queue makes its writers wait stops
-as soon as the queue is full.
+        explain: "`order: priority` takes the item with the lowest number first, so it needs `by`, an expression that gives the
+number; without that order `by` means nothing. A feedback queue closes a loop, and a loop whose queue makes its writers
+wait stops as soon as the queue is full.
 
     urls: {order: priority, max: 1000}               # by what?
     urls: {order: priority, by: depth, max: 1000}    # the lowest depth first
