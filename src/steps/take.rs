@@ -101,10 +101,6 @@ impl Step for Counted {
         }
     }
 
-    fn lets_pass(&self) -> bool {
-        true
-    }
-
     fn describe(&self) -> String {
         format!("{} {}", self.kind.name(), self.count)
     }

@@ -273,10 +273,6 @@ impl Step for Grouping {
         }
     }
 
-    fn remembers(&self) -> bool {
-        true
-    }
-
     fn describe(&self) -> String {
         let by: Vec<String> = self
             .by

@@ -1,0 +1,22 @@
+//! The built program, run as people run it: a pipeline file, its data, and what comes out. A module is a
+//! concern; a test is data through one helper, [`case::Case`].
+
+mod case;
+
+/// The pipelines that the repository ships do what they say.
+mod shipped;
+
+/// Stages connected in every way: pipes, fan-out, fan-in, queues.
+mod wiring;
+
+/// The number of workers, the size of a connection and the form of a file never change a result.
+mod sameness;
+
+/// How runs end: exit codes, what is said, and what is left on the disk.
+mod endings;
+
+/// Signals, a reader that goes away, a disk that is full.
+mod stopping;
+
+/// What the language has and this version has not.
+mod refusals;
