@@ -116,36 +116,44 @@ pub(super) fn node(yaml: &str) -> Node {
     of(&serde_yaml::from_str(yaml).unwrap())
 }
 
-/// Reads a step (`filter: a > 1`) and infers what it makes of items of this type.
-pub(super) fn infer(yaml: &str, ty: &Type) -> Result<(Box<dyn Step>, Type), Vec<Diagnostic>> {
-    let node = node(yaml);
+/// Reads a step: `filter: a > 1`.
+pub(super) fn read(node: &Node, diagnostics: &mut Diagnostics) -> Option<Box<dyn Step>> {
     let (key, options) = &node.as_map().unwrap()[0];
     let def = find(&key.text).unwrap_or_else(|| panic!("no step {}", key.text));
-    let mut diagnostics = Diagnostics::default();
-    let step = (def.read)(
+    (def.read)(
         options,
         &mut Reader {
-            diagnostics: &mut diagnostics,
+            diagnostics,
             step: def.name,
             at: key.at,
         },
-    );
-    let mut found = None;
-    if let Some(step) = step {
-        let env = Env {
-            item: Some(ty.clone()),
-            ..Env::default()
-        };
-        let mut cx = Infer {
-            env: &env,
-            types: &NoTypes,
-            diagnostics: &mut diagnostics,
-            at: key.at,
-            folder: std::path::Path::new("."),
-        };
-        let out = step.infer(Some(ty), &mut cx);
-        found = Some((step, out));
-    }
+    )
+}
+
+/// Infers what a step makes of items of this type.
+pub(super) fn infer_step(step: &dyn Step, ty: &Type, diagnostics: &mut Diagnostics) -> Type {
+    let env = Env {
+        item: Some(ty.clone()),
+        ..Env::default()
+    };
+    let mut cx = Infer {
+        env: &env,
+        types: &NoTypes,
+        diagnostics,
+        at: At::default(),
+        folder: std::path::Path::new("."),
+    };
+    step.infer(Some(ty), &mut cx)
+}
+
+/// Reads a step (`filter: a > 1`) and infers what it makes of items of this type.
+pub(super) fn infer(yaml: &str, ty: &Type) -> Result<(Box<dyn Step>, Type), Vec<Diagnostic>> {
+    let mut diagnostics = Diagnostics::default();
+    let step = read(&node(yaml), &mut diagnostics);
+    let found = step.map(|step| {
+        let out = infer_step(&*step, ty, &mut diagnostics);
+        (step, out)
+    });
     if diagnostics.has_errors() {
         return Err(diagnostics.sorted());
     }
@@ -227,6 +235,12 @@ fn seen(item: Json, used: &Type) -> Json {
 /// Runs a step over items of this type.
 pub(super) fn run(yaml: &str, ty: &Type, items: &[Json], how: &How) -> Ran {
     let (step, out) = infer(yaml, ty).unwrap_or_else(|said| panic!("{yaml}: {said:#?}"));
+    run_step(&*step, &out, ty, items, how)
+}
+
+/// Runs a step, of which it is known what it makes, over items of this type.
+pub(super) fn run_step(step: &dyn Step, out: &Type, ty: &Type, items: &[Json], how: &How) -> Ran {
+    let yaml = step.describe();
     let env = Env {
         item: Some(ty.clone()),
         ..Env::default()
@@ -240,7 +254,7 @@ pub(super) fn run(yaml: &str, ty: &Type, items: &[Json], how: &How) -> Ran {
         scope: &scope,
     };
     let compiled = step.compile(Some(&narrow), &how.after, &cx);
-    let used = how.after.narrow(&out);
+    let used = how.after.narrow(out);
     assert_eq!(
         how.after.narrow(&compiled.out),
         used,

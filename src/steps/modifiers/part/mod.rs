@@ -6,6 +6,8 @@
 //! itself on, not what they looked at.
 
 mod run;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

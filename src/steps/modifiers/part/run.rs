@@ -445,18 +445,18 @@ impl BatchStep for Run {
             }
             Ok(None) => {}
         }
-        let (shape, ended) = (self.recipe.out.clone(), held.ended);
+        let ended = held.ended;
+        let mut none = Batch::new(self.recipe.out.clone(), Blocks::new());
+        (none.ord, none.span) = (held.parent.ord, held.parent.span);
         let mut outs = self.put_together(held, cx);
         if ended {
             let mut all = outs.into_iter();
-            let mut first = all
-                .next()
-                .unwrap_or_else(|| Batch::new(shape, Blocks::new()));
+            let mut first = all.next().unwrap_or(none);
             all.for_each(|b| first.append(b));
             return Flow::End(first);
         }
         match outs.len() {
-            0 => Flow::Next(Batch::new(shape, Blocks::new())),
+            0 => Flow::Next(none),
             1 => Flow::Next(outs.remove(0)),
             _ => Flow::Many(outs),
         }
