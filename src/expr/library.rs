@@ -1,5 +1,4 @@
-//! The bridge to cel-core: a few of its functions that are seldom called and not worth a second
-//! implementation (`format`, bit operations, base64), called with our values.
+//! The bridge to cel-core's interpreter, the oracle of our tests: our values as its own, and back.
 
 use std::sync::{Arc, LazyLock};
 
@@ -13,29 +12,6 @@ pub(super) fn base() -> &'static cel_core::Env {
     static BASE: LazyLock<cel_core::Env> =
         LazyLock::new(|| cel_core::Env::with_standard_library().with_all_extensions());
     &BASE
-}
-
-/// Calls the library's function of this name: its first overload that takes these arguments.
-pub(super) fn call<'a>(name: &str, args: &[Val<'_>]) -> R<Val<'a>> {
-    let args: Vec<Value> = args.iter().map(value).collect::<R<_>>()?;
-    let overloads = base()
-        .functions()
-        .get(name)
-        .map_or(&[][..], |f| &f.overloads);
-    let mut failed = None;
-    for overload in overloads.iter().filter(|o| o.params.len() == args.len()) {
-        let Some(run) = &overload.implementation else {
-            continue;
-        };
-        match run(&args) {
-            Value::Error(e) => failed = failed.or(Some(e)),
-            made => return our(&made),
-        }
-    }
-    Err(fault(failed.map_or_else(
-        || format!("`{name}` does not take these values"),
-        |e| e.message.clone(),
-    )))
 }
 
 pub(super) fn value(val: &Val<'_>) -> R<Value> {
@@ -70,7 +46,7 @@ pub(super) fn value(val: &Val<'_>) -> R<Value> {
     })
 }
 
-fn our<'a>(value: &Value) -> R<Val<'a>> {
+pub(super) fn our<'a>(value: &Value) -> R<Val<'a>> {
     Ok(match value {
         Value::UInt(u) => Val::Uint(*u),
         Value::List(l) => Val::list(l.iter().map(our).collect::<R<_>>()?),
@@ -94,7 +70,6 @@ fn our<'a>(value: &Value) -> R<Val<'a>> {
 }
 
 /// A cell as a value of the library.
-#[cfg(test)]
 pub(super) fn of_cell(cell: &Cell) -> Value {
     value(&Val::of(cell, &crate::value::Blocks::new())).unwrap_or(Value::Null)
 }

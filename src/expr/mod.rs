@@ -10,7 +10,10 @@ mod env;
 mod expression;
 mod functions;
 mod hints;
+#[cfg(test)]
 mod library;
+#[cfg(test)]
+mod oracle;
 mod parse;
 mod run;
 mod scan;

@@ -125,6 +125,53 @@ fn text_len(rest: &str, open: usize, raw: bool) -> (usize, bool) {
     (rest.len(), false)
 }
 
+/// The round brackets of a text: the parser's spans leave out those around a part, so that the span of
+/// `(a + b) * c` begins at the `a`.
+#[derive(Debug, Default)]
+pub(super) struct Brackets {
+    /// Their places, and whether they open.
+    all: Vec<(usize, bool)>,
+}
+
+impl Brackets {
+    pub fn of(text: &str) -> Brackets {
+        let sign = |t: Token| match t.of(text) {
+            "(" => Some((t.range.start, true)),
+            ")" => Some((t.range.start, false)),
+            _ => None,
+        };
+        Brackets {
+            all: scan(text).into_iter().filter_map(sign).collect(),
+        }
+    }
+
+    /// The span, with the brackets whose partners are in it.
+    pub fn whole(&self, span: &Range<usize>) -> Range<usize> {
+        let first = self.all.partition_point(|(at, _)| *at < span.start);
+        let last = self.all.partition_point(|(at, _)| *at < span.end);
+        let (mut open, mut before) = (0usize, 0usize);
+        for (_, opens) in &self.all[first..last] {
+            match (opens, open) {
+                (true, _) => open += 1,
+                (false, 0) => before += 1,
+                (false, _) => open -= 1,
+            }
+        }
+        let start = match before {
+            0 => span.start,
+            n => first.checked_sub(n).map_or(span.start, |i| self.all[i].0),
+        };
+        let end = match open {
+            0 => span.end,
+            n => self
+                .all
+                .get(last + n - 1)
+                .map_or(span.end, |(at, _)| at + 1),
+        };
+        start..end
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -163,5 +210,14 @@ mod tests {
         assert_eq!(parts("'abc\\"), ["'abc\\"]);
         assert_eq!(parts("`a"), ["`a"]);
         assert_eq!(parts("a // é"), ["a", "// é"]);
+    }
+
+    #[test]
+    fn a_span_takes_the_brackets_that_belong_to_it() {
+        let text = "f((a + b) * (c + ')'), x)";
+        let whole = |from: usize, to: usize| &text[Brackets::of(text).whole(&(from..to))];
+        assert_eq!(whole(3, 19), "(a + b) * (c + ')')");
+        assert_eq!(whole(3, 8), "a + b");
+        assert_eq!(whole(2, 9), "(a + b)");
     }
 }

@@ -18,6 +18,7 @@ use cel_core::{BinaryOp, Expr as Ast, SpannedExpr, UnaryOp};
 
 pub(super) use macros::MACROS;
 
+use super::scan::Brackets;
 use super::tree::{Kind, Lit, Node};
 use super::ty::{Record, Ty};
 use super::{Env, Problem};
@@ -26,6 +27,7 @@ use crate::value::Name;
 pub(super) struct Checker<'e> {
     env: &'e Env,
     text: &'e str,
+    brackets: Brackets,
     /// The variables of macros, outermost first.
     locals: Vec<(String, Ty)>,
     /// Places known not to be null here.
@@ -39,6 +41,7 @@ impl<'e> Checker<'e> {
         Checker {
             env,
             text,
+            brackets: Brackets::of(text),
             locals: Vec::new(),
             filled: Vec::new(),
             problems: Vec::new(),
@@ -47,7 +50,7 @@ impl<'e> Checker<'e> {
     }
 
     pub fn node(&mut self, ast: &SpannedExpr) -> Node {
-        let span = ast.span.clone();
+        let span = self.brackets.whole(&ast.span);
         let lit = |lit, ty| Node {
             kind: Kind::Lit(lit),
             ty,

@@ -51,7 +51,7 @@ impl Checker<'_> {
                 Kind::Or(nodes)
             },
             ty: Ty::Bool,
-            span: ast.span.clone(),
+            span: self.brackets.whole(&ast.span),
         }
     }
 

@@ -213,7 +213,7 @@ impl Compiler<'_> {
             // A small int is a double too.
             #[allow(clippy::cast_precision_loss)]
             [Op::Slot(slot), Op::Const(Val::Int(k))]
-                if *slot.ty.required() == Type::Double && k.abs() < 1 << 52 =>
+                if *slot.ty.required() == Type::Double && k.unsigned_abs() < 1 << 52 =>
             {
                 Op::DoubleSlotK {
                     slot,

@@ -2,10 +2,9 @@
 
 use std::cmp::Ordering;
 
-use super::super::library;
 use super::super::run::{R, Val, fault, order};
 use super::Function;
-use super::args::{list, wanted};
+use super::args::{int, list, wanted};
 
 pub(super) static FUNCTIONS: &[Function] = &[
     Function {
@@ -148,7 +147,7 @@ pub(super) static FUNCTIONS: &[Function] = &[
         about: "the bits that both have",
         examples: &[("math.bitAnd(6, 3)", "2")],
         pure: true,
-        run: |a, _| library::call("math.bitAnd", a),
+        run: |a, _| bits(a, |a, b| a & b),
     },
     Function {
         name: "math.bitOr",
@@ -159,7 +158,7 @@ pub(super) static FUNCTIONS: &[Function] = &[
         about: "the bits that one of them has",
         examples: &[("math.bitOr(4, 1)", "5")],
         pure: true,
-        run: |a, _| library::call("math.bitOr", a),
+        run: |a, _| bits(a, |a, b| a | b),
     },
     Function {
         name: "math.bitXor",
@@ -170,7 +169,7 @@ pub(super) static FUNCTIONS: &[Function] = &[
         about: "the bits that just one of them has",
         examples: &[("math.bitXor(6, 3)", "5")],
         pure: true,
-        run: |a, _| library::call("math.bitXor", a),
+        run: |a, _| bits(a, |a, b| a ^ b),
     },
     Function {
         name: "math.bitNot",
@@ -178,7 +177,11 @@ pub(super) static FUNCTIONS: &[Function] = &[
         about: "the bits that it has not",
         examples: &[("math.bitNot(0)", "-1")],
         pure: true,
-        run: |a, _| library::call("math.bitNot", a),
+        run: |a, _| match &a[0] {
+            Val::Int(i) => Ok(Val::Int(!i)),
+            Val::Uint(u) => Ok(Val::Uint(!u)),
+            other => wanted("an int", other),
+        },
     },
     Function {
         name: "math.bitShiftLeft",
@@ -189,7 +192,7 @@ pub(super) static FUNCTIONS: &[Function] = &[
         about: "the bits moved up by so many places",
         examples: &[("math.bitShiftLeft(1, 4)", "16")],
         pure: true,
-        run: |a, _| library::call("math.bitShiftLeft", a),
+        run: |a, _| shifted(a, u64::checked_shl),
     },
     Function {
         name: "math.bitShiftRight",
@@ -200,7 +203,7 @@ pub(super) static FUNCTIONS: &[Function] = &[
         about: "the bits moved down by so many places, zeros above",
         examples: &[("math.bitShiftRight(16, 4)", "1")],
         pure: true,
-        run: |a, _| library::call("math.bitShiftRight", a),
+        run: |a, _| shifted(a, u64::checked_shr),
     },
 ];
 
@@ -217,6 +220,33 @@ fn rounded<'a>(a: &[Val<'a>], how: fn(f64) -> f64) -> R<Val<'a>> {
 
 fn asked<'a>(a: &[Val<'a>], what: fn(f64) -> bool) -> R<Val<'a>> {
     double(a).map(|d| Val::Bool(what(d)))
+}
+
+fn bits<'a>(a: &[Val<'a>], how: fn(u64, u64) -> u64) -> R<Val<'a>> {
+    match (&a[0], &a[1]) {
+        (Val::Int(x), Val::Int(y)) => Ok(Val::Int(
+            how(x.cast_unsigned(), y.cast_unsigned()).cast_signed(),
+        )),
+        (Val::Uint(x), Val::Uint(y)) => Ok(Val::Uint(how(*x, *y))),
+        (Val::Int(_) | Val::Uint(_), other) | (other, _) => wanted("an int", other),
+    }
+}
+
+/// All 64 bits are moved, that of the sign too; what is moved out is gone.
+fn shifted<'a>(a: &[Val<'a>], how: fn(u64, u32) -> Option<u64>) -> R<Val<'a>> {
+    let by = int(a, 1)?;
+    let by = u64::try_from(by).map_err(|_| fault(format!("bits are not moved by {by} places")))?;
+    let moved = |bits| {
+        u32::try_from(by)
+            .ok()
+            .and_then(|by| how(bits, by))
+            .unwrap_or(0)
+    };
+    match &a[0] {
+        Val::Int(i) => Ok(Val::Int(moved(i.cast_unsigned()).cast_signed())),
+        Val::Uint(u) => Ok(Val::Uint(moved(*u))),
+        other => wanted("an int", other),
+    }
 }
 
 /// The first of those that no other exceeds in the wanted direction.

@@ -2,6 +2,7 @@
 
 mod args;
 mod convert;
+mod format;
 mod link;
 mod math;
 mod other;

@@ -3,9 +3,10 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use regex::Regex;
 
-use super::super::library;
 use super::super::run::{Bin, R, Text, Val, fault};
 use super::Function;
 use super::args::{dict, int, list, str, string, wanted};
@@ -266,7 +267,7 @@ pub(super) static FUNCTIONS: &[Function] = &[
         about: "the text with values put in: `%s` any value, `%d` int, `%f` `%e` double, `%b` `%o` `%x` `%X` other bases, `%.2f` two places, `%%` a percent sign",
         examples: &[("'%s: %d of %.1f%%'.format(['x', 3, 2.5])", "'x: 3 of 2.5%'")],
         pure: true,
-        run: |a, _| library::call("format", a),
+        run: |a, _| super::format::format(str(a, 0)?, &mut list(a, 1)?.iter()).map(Val::text),
     },
     Function {
         name: "strings.quote",
@@ -274,7 +275,7 @@ pub(super) static FUNCTIONS: &[Function] = &[
         about: "the text in double quotes, special characters escaped",
         examples: &[("strings.quote('a\"b')", r#"'"a\\"b"'"#)],
         pure: true,
-        run: |a, _| library::call("strings.quote", a),
+        run: |a, _| Ok(Val::text(quoted(str(a, 0)?))),
     },
     Function {
         name: "base64.encode",
@@ -282,7 +283,10 @@ pub(super) static FUNCTIONS: &[Function] = &[
         about: "bytes as base64",
         examples: &[("base64.encode(b'hello')", "'aGVsbG8='")],
         pure: true,
-        run: |a, _| library::call("base64.encode", a),
+        run: |a, _| match &a[0] {
+            Val::Bytes(b) => Ok(Val::text(STANDARD.encode(b.as_slice()))),
+            other => wanted("bytes", other),
+        },
     },
     Function {
         name: "base64.decode",
@@ -290,7 +294,12 @@ pub(super) static FUNCTIONS: &[Function] = &[
         about: "base64, with or without padding, as bytes",
         examples: &[("string(base64.decode('aGVsbG8='))", "'hello'")],
         pure: true,
-        run: |a, _| library::call("base64.decode", a),
+        run: |a, _| {
+            let text = str(a, 0)?;
+            let bytes = STANDARD_NO_PAD.decode(text.trim_end_matches('='));
+            let bytes = bytes.map_err(|e| fault(format!("{text:?} is not base64: {e}")))?;
+            Ok(Val::Bytes(Bin::Own(bytes)))
+        },
     },
 ];
 
@@ -395,6 +404,26 @@ fn split<'a>(a: &[Val<'a>], _: &super::Scope) -> R<Val<'a>> {
         parts.push(Val::Str(text.part(from, whole.len())));
     }
     Ok(Val::list(parts))
+}
+
+fn quoted(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push('"');
+    for c in text.chars() {
+        match c {
+            '\x07' => out.push_str("\\a"),
+            '\x08' => out.push_str("\\b"),
+            '\x0b' => out.push_str("\\v"),
+            '\x0c' => out.push_str("\\f"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            '\\' | '"' => out.extend(['\\', c]),
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
 }
 
 /// A pattern that is known only when it runs; the last few are kept.
