@@ -155,8 +155,8 @@ fn step_options(step: &StepDef) -> Value {
         forms.push(json!({ "type": "null" }));
     }
     forms.push(long);
-    let example: String = step.example.lines().map(|l| format!("\n    {l}")).collect();
-    json!({ "description": format!("{}\n{example}", step.summary), "anyOf": forms })
+    let example = step.example.trim_end().replace('\n', "\n    ");
+    json!({ "description": format!("{}\n\n    {example}", step.summary), "anyOf": forms })
 }
 
 /// The form of a step's option, as [`Opt::form`] writes it.
@@ -177,9 +177,9 @@ fn option(form: &str) -> Value {
             json!({ "anyOf": [{ "$ref": reference }] })
         }
         "string" => json!({ "type": ["string", "number"] }),
-        "int" => or_put(json!({ "type": "integer" })),
-        "number" => or_put(json!({ "type": "number" })),
-        "bool" => or_put(json!({ "type": "boolean" })),
+        "int" => or_put(&json!({ "type": "integer" })),
+        "number" => or_put(&json!({ "type": "number" })),
+        "bool" => or_put(&json!({ "type": "boolean" })),
         "any" => json!({}),
         words
             if words
@@ -187,14 +187,14 @@ fn option(form: &str) -> Value {
                 .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"|_-".contains(&b)) =>
         {
             let words: Vec<&str> = words.split('|').collect();
-            or_put(json!({ "enum": words }))
+            or_put(&json!({ "enum": words }))
         }
         other => panic!("BUG: the table of steps has the unknown form {other:?}"),
     }
 }
 
 /// Anything that is not a text may be a `${}` too.
-fn or_put(form: Value) -> Value {
+fn or_put(form: &Value) -> Value {
     json!({ "anyOf": [form, { "$ref": "#/$defs/put" }] })
 }
 
@@ -222,9 +222,9 @@ fn form(of: Form) -> Option<Value> {
     Some(match of {
         Form::Text => json!({ "type": "string" }),
         Form::Expression => reference("expression"),
-        Form::Count(min) => or_put(json!({ "type": "integer", "minimum": min })),
-        Form::Number => or_put(json!({ "type": "number" })),
-        Form::Bool => or_put(json!({ "type": "boolean" })),
+        Form::Count(min) => or_put(&json!({ "type": "integer", "minimum": min })),
+        Form::Number => or_put(&json!({ "type": "number" })),
+        Form::Bool => or_put(&json!({ "type": "boolean" })),
         Form::Duration => reference("duration"),
         Form::Size => reference("size"),
         Form::Type => reference("type"),
@@ -235,7 +235,7 @@ fn form(of: Form) -> Option<Value> {
             if words.is_empty() {
                 return None;
             }
-            or_put(json!({ "enum": words }))
+            or_put(&json!({ "enum": words }))
         }
         Form::Steps => reference("steps"),
         Form::Any => json!({}),

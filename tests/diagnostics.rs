@@ -67,7 +67,7 @@ fn said(path: &Path) -> String {
             start: (0, 0),
         };
         let (_, list) = check::check(&file, &source, &cx);
-        list.into_iter().for_each(|d| found.push(d));
+        found.extend(list);
     }
     let report = Report::new(&source, found, strict).hiding(secrets);
     let text = report.text(false, 120);

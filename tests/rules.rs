@@ -3,11 +3,14 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::LazyLock;
 
 use millstream::rules::RULES;
 
 /// Every `E0123` and `W0123` in the files below a folder with this extension, but for those left out.
 fn codes(folder: &Path, extension: &str, out: &mut BTreeSet<String>) {
+    static CODE: LazyLock<regex::Regex> =
+        LazyLock::new(|| regex::Regex::new(r"\b[EW]0[0-9]{3}\b").expect("a valid pattern"));
     for entry in std::fs::read_dir(folder).expect("the folder is there") {
         let path = entry.expect("a readable entry").path();
         if path.is_dir() {
@@ -16,11 +19,10 @@ fn codes(folder: &Path, extension: &str, out: &mut BTreeSet<String>) {
             && !path.ends_with("src/rules.rs")
         {
             let text = std::fs::read_to_string(&path).expect("a readable file");
-            let code = regex::Regex::new(r"\b[EW]0[0-9]{3}\b").expect("a valid pattern");
             // Documentation may speak of rules that are not said there.
             let said = text.lines().filter(|l| !l.trim_start().starts_with("//"));
             out.extend(
-                said.flat_map(|l| code.find_iter(l))
+                said.flat_map(|l| CODE.find_iter(l))
                     .map(|m| m.as_str().to_string()),
             );
         }

@@ -5,6 +5,8 @@
 //! A case is right where our tree, as JSON, is the suite's, and where what is invalid is refused. What this
 //! language refuses although YAML allows it (several documents, tags, keys that are no texts) is counted apart.
 
+#![allow(clippy::print_stdout, reason = "this is the harness")]
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

@@ -178,7 +178,7 @@ mod tests {
 
     fn said(list: Vec<Diagnostic>) -> Diagnostics {
         let mut d = Diagnostics::default();
-        list.into_iter().for_each(|x| d.push(x));
+        d.extend(list);
         d
     }
 

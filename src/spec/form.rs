@@ -460,11 +460,11 @@ impl Form<'_> {
                 "wait" => retry.wait = forms::duration(value, "`wait`", self.diagnostics)?,
                 "factor" => retry.factor = self.at_least(value, "`factor`", 1.0, f64::MAX)?,
                 "max_wait" => {
-                    retry.max_wait = forms::duration(value, "`max_wait`", self.diagnostics)
+                    retry.max_wait = forms::duration(value, "`max_wait`", self.diagnostics);
                 }
                 "jitter" => retry.jitter = self.at_least(value, "`jitter`", 0.0, 1.0)?,
                 "max_waiting" => {
-                    retry.max_waiting = forms::count(value, "`max_waiting`", 1, self.diagnostics)
+                    retry.max_waiting = forms::count(value, "`max_waiting`", 1, self.diagnostics);
                 }
                 _ => {}
             }
@@ -695,25 +695,25 @@ mod tests {
 
     #[test]
     fn retry_has_a_short_and_a_long_form() {
-        let (short, said) = reads("3", |f, n| f.retry(n));
-        let short = short.expect("a retry").value;
+        let (short, said) = reads("3", |f, n| f.retry(n).map(|r| r.value));
+        let short = short.expect("a retry");
         assert_eq!(
             (said, short.times, short.wait, short.factor),
             (vec![], 3, Duration::from_secs(1), 2.0)
         );
         let (long, said) = reads(
             "{times: 2, wait: 250ms, factor: 1.5, max_wait: 1m, jitter: 0.2, max_waiting: 5}",
-            |f, n| f.retry(n),
+            |f, n| f.retry(n).map(|r| r.value),
         );
         let expected = Retry {
             times: 2,
             wait: Duration::from_millis(250),
             factor: 1.5,
-            max_wait: Some(Duration::from_secs(60)),
+            max_wait: Some(Duration::from_mins(1)),
             jitter: 0.2,
             max_waiting: Some(5),
         };
-        assert_eq!((long.map(|r| r.value), said), (Some(expected), vec![]));
+        assert_eq!((long, said), (Some(expected), vec![]));
         for (wrong, code) in [
             ("-1", "E0105"),
             ("{wait: 1s}", "E0106"),
@@ -721,7 +721,11 @@ mod tests {
             ("{times: 1, wait: 3}", "E0105"),
             ("{tmes: 1, times: 2}", "E0103"),
         ] {
-            assert_eq!(reads(wrong, |f, n| f.retry(n)).1, [code], "{wrong}");
+            assert_eq!(
+                reads(wrong, |f, n| f.retry(n).map(|r| r.value)).1,
+                [code],
+                "{wrong}"
+            );
         }
     }
 

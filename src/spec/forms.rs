@@ -182,7 +182,7 @@ pub fn duration(node: &Node, what: &str, diagnostics: &mut Diagnostics) -> Optio
     match &node.value {
         Value::Scalar(Scalar::Int(0)) => return Some(Duration::ZERO),
         Value::Scalar(n @ (Scalar::Int(_) | Scalar::Double(_))) => {
-            d = d.help(format!("with its unit: `{n}s`, `{n}ms`, `{n}m`"))
+            d = d.help(format!("with its unit: `{n}s`, `{n}ms`, `{n}m`"));
         }
         Value::Scalar(Scalar::String { text, .. }) => {
             let has_unit = text.ends_with(|c: char| c.is_ascii_alphabetic());

@@ -11,6 +11,7 @@ use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span, Tag};
 use super::node::{Key, Node, Scalar, Value};
 use super::scalar;
 use super::swallowed;
+use super::syntax;
 use super::text::Origin;
 use crate::diagnostic::{At, Diagnostic, Diagnostics, Source};
 
@@ -439,7 +440,7 @@ impl Builder<'_> {
         };
         match map.key.take() {
             None => {
-                let key = self.key(node, at, flow)?;
+                let key = self.key(&node, at, flow)?;
                 if let Some(Open {
                     kind: Collection::Map(map),
                     ..
@@ -478,14 +479,14 @@ impl Builder<'_> {
         Ok(())
     }
 
-    fn key(&mut self, node: Node, at: At, flow: bool) -> Result<PendingKey, Stop> {
+    fn key(&mut self, node: &Node, at: At, flow: bool) -> Result<PendingKey, Stop> {
         let text = match &node.value {
             Value::Scalar(s) => match (&node.origin, s) {
                 (Some(origin), _) => origin.raw.clone(),
                 (None, s) => s.to_string(),
             },
             Value::List(_) | Value::Map(_) => {
-                match swallowed::key(self.text, &node, flow) {
+                match swallowed::key(self.text, node, flow) {
                     Some(d) => self.diagnostics.push(d),
                     None => self.say(
                         "E0101",
@@ -566,15 +567,14 @@ impl Builder<'_> {
         };
         let scalar = match tag {
             None if style == ScalarStyle::Plain => self.resolve(text, at),
-            None => string(),
+            Some(tag) if tag.is_yaml_core_schema() && tag.suffix == "str" => string(),
             Some(tag) if tag.is_yaml_core_schema() => {
                 let resolved = self.resolve(text, at);
                 let fits = match (tag.suffix.as_str(), &resolved) {
-                    ("str", _) => Some(string()),
                     ("null", Scalar::Null)
                     | ("bool", Scalar::Bool(_))
-                    | ("int", Scalar::Int(_)) => Some(resolved),
-                    ("float", Scalar::Double(_)) => Some(resolved),
+                    | ("int", Scalar::Int(_))
+                    | ("float", Scalar::Double(_)) => Some(resolved),
                     ("float", Scalar::Int(n)) => Some(Scalar::Double(*n as f64)),
                     _ => None,
                 };
@@ -584,8 +584,8 @@ impl Builder<'_> {
                     string()
                 })
             }
-            // `!` alone: a text, whatever it looks like.
-            Some(_) => string(),
+            // Quoted, or with `!` alone: a text, whatever it looks like.
+            _ => string(),
         };
         let simple = style == ScalarStyle::Plain
             && source == text
@@ -644,7 +644,7 @@ impl Builder<'_> {
 
     fn syntax(&mut self, error: &ScanError, at: usize) {
         let opened = self.stack.iter().rev().find(|o| o.flow).map(|o| o.start);
-        let d = swallowed::syntax(self.text, error.info(), at, opened);
+        let d = syntax::syntax(self.text, error.info(), at, opened);
         self.diagnostics.push(d);
     }
 }
@@ -817,29 +817,25 @@ mod tests {
 
     #[test]
     fn what_grows_beyond_its_budget_is_refused_at_once() {
-        let bomb = "a: &a [x,x,x,x,x,x,x,x,x]\n".to_string()
-            + &(b'b'..b'z')
-                .map(|c| {
-                    let (c, p) = (c as char, (c - 1) as char);
-                    format!("{c}: &{c} [*{p},*{p},*{p},*{p},*{p},*{p},*{p},*{p},*{p}]\n")
-                })
-                .collect::<String>();
+        let many = |n: usize, line: &dyn Fn(usize) -> String| {
+            (1..n).map(line).collect::<Vec<_>>().concat()
+        };
+        let bomb = "a0: &a0 [x,x,x,x,x,x,x,x,x]\n".to_string()
+            + &many(25, &|i| {
+                format!("a{i}: &a{i} [{}]\n", format!("*a{},", i - 1).repeat(9))
+            });
         let long = format!(
             "a: &a {}\nb: [{}]",
             "x".repeat(500_000),
             "*a, ".repeat(5000)
         );
-        let chain = "a: &a0 []\n".to_string()
-            + &(1..200)
-                .map(|i| format!("b{i}: &a{i} [*a{}]\n", i - 1))
-                .collect::<String>();
+        let chain =
+            "a: &a0 []\n".to_string() + &many(200, &|i| format!("b{i}: &a{i} [*a{}]\n", i - 1));
         let aliases = format!("a: &a 1\nb: [{}]", "*a, ".repeat(10_001));
-        let merges = format!(
-            "x0: &x0 {{k: 1}}\n{}",
-            (1..=1000)
-                .map(|i| format!("x{i}: &x{i} {{k{i}: 1, <<: *x{}}}\n", i - 1))
-                .collect::<String>()
-        );
+        let merges = "x0: &x0 {k: 1}\n".to_string()
+            + &many(1000, &|i| {
+                format!("x{i}: &x{i} {{k{i}: 1, <<: *x{}}}\n", i - 1)
+            });
         for text in [
             &bomb,
             &long,

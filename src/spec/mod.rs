@@ -12,6 +12,7 @@ mod params;
 mod put;
 mod scalar;
 mod swallowed;
+mod syntax;
 mod text;
 
 pub use file::{

@@ -241,13 +241,9 @@ fn declared(
     given: &Given,
     diagnostics: &mut Diagnostics,
 ) -> Option<Param> {
-    let identifier = name
-        .text
-        .starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-        && name
-            .text
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || c == '_');
+    let begins = |c: char| c.is_ascii_alphabetic() || c == '_';
+    let identifier =
+        name.text.starts_with(begins) && name.text.chars().all(|c| begins(c) || c.is_ascii_digit());
     if !identifier || name.text == "env" {
         let message = format!("`{}` cannot be a parameter's name", name.text);
         let help = "a name is made of letters, digits and `_`, does not begin with a digit, and is not `env`";
@@ -264,8 +260,8 @@ fn declared(
             match key.text.as_str() {
                 "type" => {
                     let words: Vec<&str> = keys::PARAM_TYPES.iter().map(|w| w.name).collect();
-                    kind = forms::choice(value, "a parameter's `type`", &words, diagnostics)
-                        .and_then(ParamType::named);
+                    let word = forms::choice(value, "a parameter's `type`", &words, diagnostics);
+                    kind = word.and_then(ParamType::named);
                 }
                 "default" => default = Some(value),
                 "secret" => secret = forms::flag(value, "`secret`", diagnostics).unwrap_or(true),
@@ -275,20 +271,8 @@ fn declared(
         }
     }
     let default = default.filter(|d| !d.is_null());
-    if let Some(d) = default
-        && kind.is_none()
-        && let Some(text) = d.as_str()
-        && ParamType::named(text).is_some()
-    {
-        let message = format!(
-            "the default of `{}` is the text {text:?}, which is also the name of a type",
-            name.text
-        );
-        let help = format!(
-            "if it is meant as the type, write `{}: {{type: {text}}}`",
-            name.text
-        );
-        diagnostics.push(Diagnostic::new("W0201", d.at, message).help(help));
+    if kind.is_none() {
+        diagnostics.extend(default.and_then(|d| meant_as_a_type(&name, d)));
     }
     let kind = kind.unwrap_or_else(|| match default.map(|d| &d.value) {
         Some(Value::Scalar(Scalar::Int(_))) => ParamType::Int,
@@ -304,70 +288,96 @@ fn declared(
         secret,
         help,
     };
+    // The default is read even where another value is given: the file must be right by itself.
     if let Some(node) = default {
-        // The default is read even where another value is given: the file must be right by itself.
-        let Some(text) = node.plain() else {
-            diagnostics.push(forms::wrong(
-                node,
-                &format!("the default of `{}`", param.name.text),
-                "a text, a number or a bool",
-            ));
-            return Some(param);
-        };
-        match kind.parse(&text.text) {
-            Ok(cell) => (param.value, param.text) = (Some(cell), text.text),
-            Err(wanted) => {
-                diagnostics.push(forms::wrong(
-                    node,
-                    &format!("the default of `{}`", param.name.text),
-                    wanted,
-                ));
-            }
-        }
+        param.take_default(node, diagnostics);
     }
-    let variable = format!("MILLSTREAM_PARAM_{}", param.name.text.to_uppercase());
-    let set = given.set.iter().rev().find(|(n, _)| *n == param.name.text);
-    let outside = match set {
-        Some((name, text)) => Some((format!("--set {name}"), text)),
-        None => given
-            .environment
-            .get(&variable)
-            .map(|text| (variable.clone(), text)),
-    };
-    if let Some((from, text)) = outside {
-        match kind.parse(text) {
+    let found = param.take_outside(given, diagnostics);
+    if !found && default.is_none() && given.complete {
+        let name = &param.name.text;
+        let d = Diagnostic::new(
+            "E0204",
+            param.name.at,
+            format!("the parameter `{name}` has no value"),
+        );
+        let variable = param.variable();
+        diagnostics.push(
+            d.help(format!(
+                "give one: `--set {name}=...`, or {variable} in the environment"
+            ))
+            .help("or write a default into the file"),
+        );
+    }
+    Some(param)
+}
+
+/// W0201 for `workers: int`.
+fn meant_as_a_type(name: &Key, default: &Node) -> Option<Diagnostic> {
+    let text = default.as_str()?;
+    ParamType::named(text)?;
+    let name = &name.text;
+    let message =
+        format!("the default of `{name}` is the text {text:?}, which is also the name of a type");
+    let help = format!("if it is meant as the type, write `{name}: {{type: {text}}}`");
+    Some(Diagnostic::new("W0201", default.at, message).help(help))
+}
+
+impl Param {
+    /// The name of the variable that sets it.
+    fn variable(&self) -> String {
+        format!("MILLSTREAM_PARAM_{}", self.name.text.to_uppercase())
+    }
+
+    fn take_default(&mut self, node: &Node, diagnostics: &mut Diagnostics) {
+        let wanted = match node.plain() {
+            None => "a text, a number or a bool",
+            Some(text) => match self.kind.parse(&text.text) {
+                Ok(cell) => {
+                    (self.value, self.text) = (Some(cell), text.text);
+                    return;
+                }
+                Err(wanted) => wanted,
+            },
+        };
+        diagnostics.push(forms::wrong(
+            node,
+            &format!("the default of `{}`", self.name.text),
+            wanted,
+        ));
+    }
+
+    /// The value of `--set`, else of the environment. Was there one, right or wrong?
+    fn take_outside(&mut self, given: &Given, diagnostics: &mut Diagnostics) -> bool {
+        let set = given.set.iter().rev().find(|(n, _)| *n == self.name.text);
+        let variable = self.variable();
+        let (from, text) = match (set, given.environment.get(&variable)) {
+            (Some((name, text)), _) => (format!("--set {name}"), text),
+            (None, Some(text)) => (variable, text),
+            (None, None) => return false,
+        };
+        match self.kind.parse(text) {
             Ok(cell) => {
-                let path = kind == ParamType::Path && !text.is_empty() && text != "-";
+                let path = self.kind == ParamType::Path && !text.is_empty() && text != "-";
                 let absolute = path
                     .then(|| given.here.join(text).to_str().map(String::from))
                     .flatten();
-                param.value = Some(absolute.as_deref().map_or(cell, Cell::str));
-                param.text = absolute.unwrap_or_else(|| text.clone());
+                self.value = Some(absolute.as_deref().map_or(cell, Cell::str));
+                self.text = absolute.unwrap_or_else(|| text.clone());
             }
             Err(wanted) => {
-                let shown = if secret {
+                let shown = if self.secret {
                     "***".to_string()
                 } else {
                     format!("{text:?}")
                 };
                 let message = format!(
                     "{from} gives {shown}, but `{}` must be {wanted}",
-                    param.name.text
+                    self.name.text
                 );
-                diagnostics.push(Diagnostic::new("E0105", param.name.at, message));
-                param.value = None;
+                diagnostics.push(Diagnostic::new("E0105", self.name.at, message));
+                self.value = None;
             }
         }
-    } else if default.is_none() && given.complete {
-        let name = &param.name.text;
-        let message = format!("the parameter `{name}` has no value");
-        diagnostics.push(
-            Diagnostic::new("E0204", param.name.at, message)
-                .help(format!(
-                    "give one: `--set {name}=...`, or {variable} in the environment"
-                ))
-                .help("or write a default into the file"),
-        );
+        true
     }
-    Some(param)
 }

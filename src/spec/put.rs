@@ -42,9 +42,9 @@ pub(super) fn file(root: &mut Node, params: &Params, given: &Given, diagnostics:
                     };
                     for (key, value) in entries {
                         if key.text == "do" {
-                            filler.steps(value)
+                            filler.steps(value);
                         } else {
-                            filler.node(value)
+                            filler.node(value);
                         }
                     }
                 }
