@@ -270,12 +270,9 @@ impl Line {
 
     /// Bytes that steps with a memory hold.
     pub(super) fn held(&self) -> usize {
-        let held = |i: &Instance| {
-            if let Kind::Memory(memory) = &i.kind {
-                memory.held()
-            } else {
-                0
-            }
+        let held = |i: &Instance| match &i.kind {
+            Kind::Memory(memory) => memory.held(),
+            Kind::Each(step, _) | Kind::Turn(step) => step.held(),
         };
         self.steps.iter().map(held).sum()
     }

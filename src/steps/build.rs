@@ -132,7 +132,11 @@ impl Run {
             None => None,
         };
         if self.any && others.is_none() {
-            return Err(not_a_record(self.step, row));
+            return Err(not_a(
+                self.step,
+                "a record",
+                &row.cells[0].detach(row.blocks),
+            ));
         }
         for part in &*self.parts {
             self.cells.push(match part {
@@ -150,20 +154,22 @@ impl Run {
     }
 }
 
-fn not_a_record(step: &str, row: Row<'_>) -> ItemError {
-    let found = match row.cells[0].detach(row.blocks) {
+/// That an item of type `any` is not what a step needs.
+pub(super) fn not_a(step: &str, wanted: &str, item: &Cell) -> ItemError {
+    let found = match item {
         Cell::Null => "null",
         Cell::Bool(_) => "a bool",
         Cell::Int(_) | Cell::Double(_) => "a number",
         Cell::Time { .. } => "a timestamp",
         Cell::Duration { .. } => "a duration",
         cell if cell.as_list().is_some() => "a list",
+        cell if cell.as_map().is_some() => "a record",
         cell if cell.as_heap_str().is_some() => "a string",
         _ => "bytes",
     };
     ItemError::new(
         ItemErrorKind::Type,
-        format!("`{step}` needs a record, but the item is {found}"),
+        format!("`{step}` needs {wanted}, but the item is {found}"),
     )
 }
 

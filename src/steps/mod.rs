@@ -9,10 +9,12 @@
 //! row that it makes beyond those it got ([`Cx::made`]); the worker loop adds up.
 
 mod assign;
+mod batch;
 mod build;
 mod convert;
 mod cx;
 mod dead_letter;
+mod each;
 mod fields;
 mod filter;
 mod group;
@@ -26,6 +28,7 @@ mod notation;
 mod parse;
 mod print;
 mod read;
+mod sample;
 mod sort;
 mod table;
 mod take;
@@ -33,6 +36,7 @@ mod template_text;
 #[cfg(test)]
 mod testing;
 mod top;
+mod unique;
 mod words;
 mod write;
 
@@ -212,6 +216,11 @@ pub trait BatchStep: Send {
     /// list of who is to be woken is taken out.
     fn cancel(&mut self, cx: &mut Cx<'_>) {
         let _ = cx;
+    }
+
+    /// Bytes that the step remembers, as an estimate, for the summary.
+    fn held(&self) -> usize {
+        0
     }
 
     /// The run has failed or was stopped hard: what is incomplete is left under its partial name.
