@@ -243,7 +243,6 @@ fn what_is_not_built_yet_is_refused() {
         "--only keep",
         "--state d",
         "--ui x",
-        "--deadline 5s",
         "--trace t",
     ] {
         let name = option.split(' ').next().unwrap_or_default();
@@ -418,20 +417,21 @@ fn events_are_one_object_a_line() {
     assert_eq!(said.out, "got a\ngot b\n");
 }
 
+fn keys(value: &serde_json::Value, found: &mut Vec<String>) {
+    match value {
+        serde_json::Value::Object(map) => map.iter().for_each(|(key, value)| {
+            found.push(key.clone());
+            keys(value, found);
+        }),
+        serde_json::Value::Array(list) => list.iter().for_each(|v| keys(v, found)),
+        _ => {}
+    }
+}
+
 #[test]
 fn every_key_of_an_event_is_in_the_documentation() {
     let page = include_str!("../docs/progress-events.md");
     let said = copy().types("run p.yaml --progress json").exits(0);
-    fn keys(value: &serde_json::Value, found: &mut Vec<String>) {
-        match value {
-            serde_json::Value::Object(map) => map.iter().for_each(|(key, value)| {
-                found.push(key.clone());
-                keys(value, found);
-            }),
-            serde_json::Value::Array(list) => list.iter().for_each(|v| keys(v, found)),
-            _ => {}
-        }
-    }
     let mut found = Vec::new();
     for line in said.err.lines() {
         keys(&serde_json::from_str(line).expect("JSON"), &mut found);

@@ -151,7 +151,8 @@ impl Found<'_, '_> {
         if let Some(takes) = takes.as_ref().filter(|t| types.iter().any(|x| x != t)) {
             program.steps.push(Step {
                 label: "from".into(),
-                text: format!("take {takes}"),
+                // Nobody wrote it: drawings leave it out.
+                text: String::new(),
                 place: places.place(self.room.file.stages[i].name.at),
                 op: Convert::to(takes).op(),
                 waits: false,

@@ -6,13 +6,17 @@
 //! Pitfalls: `run` blocks signals before any thread exists, so nothing here may start one earlier; an option of
 //! the language that is not built yet is refused here ([`later`]), never ignored.
 
+mod completions;
+mod explain;
 mod graph;
 mod input;
 mod keys;
 mod later;
+mod new;
 mod run;
 mod schema;
 mod signals;
+mod steps;
 mod validate;
 mod who;
 
@@ -54,6 +58,17 @@ enum Command {
     Graph(graph::Args),
     /// Prints the JSON Schema of pipeline files, for editors
     Schema,
+    /// Tells what steps there are, and what each can
+    Steps(steps::Args),
+    /// Tells what a rule is for, and how a file is mended
+    Explain(explain::Args),
+    /// Makes a folder with a commented pipeline that runs
+    New(new::Args),
+    /// Prints completions for a shell
+    Completions(completions::Args),
+    /// Prints the manual page
+    #[command(hide = true)]
+    Man(completions::ManArgs),
 }
 
 /// Does what the command line says.
@@ -79,6 +94,11 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Validate(args) => validate::run(&args, color),
         Command::Graph(args) => graph::run(&args, color),
         Command::Schema => schema::run(color),
+        Command::Steps(args) => steps::run(&args, color),
+        Command::Explain(args) => explain::run(&args, color),
+        Command::New(args) => new::run(&args, color),
+        Command::Completions(args) => completions::run(&args, color),
+        Command::Man(args) => completions::man(&args, color),
     };
     ExitCode::from(exit.code())
 }

@@ -184,7 +184,7 @@ pub struct Program {
 pub struct Step {
     /// The step's key: `filter`; with `name:`, the name that the user gave.
     pub label: String,
-    /// One line: `filter status >= 500`.
+    /// One line: `filter status >= 500`; empty where nobody wrote it (a conversion of what enters).
     pub text: String,
     pub place: Place,
     pub op: Op,

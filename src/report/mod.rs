@@ -20,6 +20,7 @@ pub mod output;
 pub mod paint;
 pub mod plain;
 pub mod progress;
+pub mod prose;
 pub mod summary;
 pub mod terminal;
 pub mod usage;

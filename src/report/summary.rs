@@ -7,6 +7,7 @@ use super::cells::{cut, left, right, width};
 use super::look::{Doing, Look, StageLook};
 use super::numbers::{bytes, exact, percent, plural, rate, short, time};
 use super::paint::Paint;
+use super::prose;
 use super::usage::Usage;
 use crate::notice::{Ended, Exit};
 use crate::steps::Outcome;
@@ -43,7 +44,7 @@ pub fn lines(
     if let Some(sentence) = advice::limit(look, ended.took, usage) {
         lines.push(String::new());
         lines.extend(
-            wrap(&format!("{sentence}."), columns.saturating_sub(2).min(100))
+            prose::lines(&format!("{sentence}."), columns.saturating_sub(2).min(100))
                 .iter()
                 .map(|l| format!("  {l}")),
         );
@@ -186,22 +187,6 @@ fn slowest(look: &Look, took: Duration) -> Option<String> {
         .map(|(share, s)| format!("{} {}", s.name, percent(*share)))
         .collect();
     Some(format!("busiest: {}", three.join(", ")))
-}
-
-fn wrap(text: &str, columns: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    for word in text.split(' ') {
-        let last = lines.last_mut().expect("there is a line from the start");
-        if last.is_empty() {
-            last.push_str(word);
-        } else if width(last) + 1 + width(word) <= columns {
-            last.push(' ');
-            last.push_str(word);
-        } else {
-            lines.push(word.into());
-        }
-    }
-    lines
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use super::words;
 use crate::plan::Plan;
 use crate::report::cells::{cut, left, width};
 use crate::report::paint::Paint;
+use crate::report::prose::lines;
 
 /// The drawing, its lines at most `columns` wide.
 pub(super) fn draw(plan: &Plan, columns: usize, paint: Paint) -> String {
@@ -78,7 +79,7 @@ fn stage(
         page.row(&beside, &page.paint.quiet(&format!("  {line}")));
     }
     if !fits {
-        for line in wrap(&steps, page.columns.saturating_sub(page.indent + 2)) {
+        for line in lines(&steps, page.columns.saturating_sub(page.indent + 3)) {
             page.row(&beside, &format!("  {line}"));
         }
     }
@@ -289,21 +290,6 @@ fn fork(layout: &Layout, row: usize) -> Strip {
     }
     strip.add(own, stem);
     strip
-}
-
-/// Steps in lines, broken between words.
-fn wrap(text: &str, columns: usize) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for word in text.split(' ') {
-        match lines.last_mut() {
-            Some(line) if width(line) + 1 + width(word) <= columns => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(word.into()),
-        }
-    }
-    lines
 }
 
 #[cfg(test)]

@@ -18,9 +18,10 @@ pub(super) fn executor(stage: &Stage) -> String {
     text
 }
 
-/// The steps, each in a line.
+/// The steps that somebody wrote, each in a line.
 pub(super) fn steps(stage: &Stage) -> Vec<String> {
-    stage.program.steps.iter().map(|s| s.text.clone()).collect()
+    let texts = stage.program.steps.iter().map(|s| s.text.clone());
+    texts.filter(|t| !t.is_empty()).collect()
 }
 
 /// What else holds for the stage: `after load`, `retry 3`, `drops errors`.
