@@ -336,6 +336,29 @@ Move the step, or split the stage in two.",
 Take one of them out.",
     },
     Rule {
+        code: "E0409",
+        title: "an order that says too little, or a loop that would stop",
+        explain: "`order: priority` takes the item with the lowest number first, so it needs `by`, an expression that gives the
+number; without that order `by` means nothing. A feedback queue closes a loop, and a loop whose queue makes its writers
+wait stops as soon as the queue is full.
+
+    urls: {order: priority, max: 1000}               # by what?
+    urls: {order: priority, by: depth, max: 1000}    # the lowest depth first
+
+Write `by` beside `order: priority`; leave out `full: block` beside `feedback: true` (such a queue spills to disk).",
+    },
+    Rule {
+        code: "E0501",
+        title: "a stage that waits for its own end",
+        explain: "`after` starts a stage when others have ended. Directly or around, through other stages and through the connections
+between them, a stage must not wait for itself: neither would ever start.
+
+    build: {after: test, ...}
+    test: {after: build, ...}     # wrong
+
+A reader ends after its writers; so a stage cannot start after one that reads what it writes. Take one of them out.",
+    },
+    Rule {
         code: "W0401",
         title: "an output that nobody reads",
         explain: "The stage's items go nowhere: no stage names it in `from`, it has no `to`, and its last step is no sink. Its work is
@@ -349,5 +372,35 @@ End the stage with a `write` or `print`, let another stage read it, or take it o
         explain: "A pipe, queue or type that nothing names has no effect. It may be left over, or what should name it is mistyped.
 
 Use it, or take it out.",
+    },
+    Rule {
+        code: "W0403",
+        title: "a routing `to` without `else`",
+        explain: "Each item goes to the first connection whose condition holds. One for which none holds is dropped and counted; that
+may be what is meant, or a case that was forgotten.
+
+    to: {errors: status >= 500, slow: ms > 1000}
+    to: {errors: status >= 500, slow: ms > 1000, rest: else}
+
+Add a connection with `else` for the rest. What is meant to end there can be taken out by a `filter` before.",
+    },
+    Rule {
+        code: "W0404",
+        title: "order that is kept, and attempts that take their time",
+        explain: "A stage with `ordered: true` gives its results out in the order of its input. While one item waits for its next
+attempt, the results behind it wait too, and when the window is full its workers.
+
+Leave `ordered` out or say `ordered: false` where the order does not matter; or make the waits of `retry` short.",
+    },
+    Rule {
+        code: "W0501",
+        title: "a reader that starts only after its writer has ended",
+        explain: "The connection between them holds what is written until then. If that is more than `max` items (or `max_bytes`), the
+writer waits for room, and the reader waits for the writer's end: neither goes on.
+
+    count: {from: hits, after: parse, ...}     # parse writes hits
+
+Without `after` a reader takes what there is as it comes, and ends when its writers have ended. Where it really must
+start later, give the connection a `max` that takes everything.",
     },
 ];

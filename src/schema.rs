@@ -95,10 +95,8 @@ fn step() -> Value {
         let reference = format!("#/$defs/options/{}", step.name);
         properties.insert(step.name.into(), json!({ "$ref": reference }));
     }
-    if keys::BLOCKS_BUILT {
-        let block = json!({ "$ref": "#/$defs/steps", "description": "A block: several steps under the same modifiers." });
-        properties.insert("do".into(), block);
-    }
+    let block = json!({ "$ref": "#/$defs/steps", "description": "A block: several steps under the same modifiers." });
+    properties.insert("do".into(), block);
     let one_of: Vec<Value> = properties
         .keys()
         .map(|name| json!({ "required": [name] }))

@@ -86,8 +86,11 @@ fn refuse(room: &Room<'_>, wiring: &Wiring<'_>, stage: usize, other: usize, out:
         )
     };
     out.push(
-        Diagnostic::new("E0501", place(room, stage, other), message)
-            .help("neither would ever start; take one of the two out"),
+        Diagnostic::new("E0501", place(room, stage, other), message).help(if stage == other {
+            "it would never start; take it out"
+        } else {
+            "neither would ever start; take one of the two out"
+        }),
     );
 }
 
@@ -124,7 +127,11 @@ fn small(room: &Room<'_>, wiring: &Wiring<'_>, number: usize, out: &mut Diagnost
             .map_or(room.file.stages[number].name.at, |r| r.at);
         out.push(
             Diagnostic::new("W0501", at, message)
-                .help("give it a `max` that takes everything, or `full: spill`; without `after`, a reader simply takes what there is"),
+                .help(if conn.declared.is_some() {
+                    "without `after`, a reader takes what there is; with it, give the connection a `max` that takes everything"
+                } else {
+                    "without `after`, a reader takes what there is; with it, put a queue between them whose `max` takes everything"
+                }),
         );
     }
 }

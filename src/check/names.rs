@@ -97,6 +97,13 @@ impl<'f> Names<'f> {
                 )));
                 None
             }
+            None if key.text == "else" => {
+                out.push(
+                    Diagnostic::new("E0201", key.at, "there is no pipe or queue `else`")
+                        .help("the connection comes first and then its condition: `to: {errors: status >= 500, rest: else}`"),
+                );
+                None
+            }
             None => {
                 self.unknown(key, "pipe or queue", |n| matches!(n, Named::Conn(_)), out);
                 None

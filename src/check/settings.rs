@@ -110,6 +110,19 @@ fn stage(
         None if ordered_by_default(wiring, number) => with_window(WINDOW, executor),
         None => Ordered::No,
     };
+    if let Some(written) = stage.ordered.filter(|o| o.value != spec::Ordered::No)
+        && let Some(retry) = retries(stage)
+    {
+        out.push(
+            Diagnostic::new(
+                "W0404",
+                retry,
+                "while an item waits for its next attempt, those behind it wait too",
+            )
+            .also(written.at, "order is kept here")
+            .help("where the order does not matter, write `ordered: false`"),
+        );
+    }
     let retry = stage.retry.map(|r| r.value);
     StageSettings {
         executor,
@@ -130,6 +143,17 @@ fn stage(
                 .map_or(OnError::Fail, |e| consequence(wiring, number, &e.value)),
         },
     }
+}
+
+/// Where a stage or one of its steps is tried again.
+fn retries(stage: &spec::Stage) -> Option<At> {
+    let mut todo: Vec<&spec::StepNode> = stage.steps.iter().collect();
+    let mut found = stage.retry.map(|r| r.at);
+    while let (None, Some(step)) = (found, todo.pop()) {
+        found = step.modifiers.retry.map(|r| r.at);
+        todo.extend(&step.steps);
+    }
+    found
 }
 
 /// What holds for a step of a stage: what it says itself, and for the rest what holds around it.

@@ -338,18 +338,6 @@ fn source(stage: &spec::Stage, read: &Stage<'_>, out: &mut Diagnostics) {
             .help("name what it reads in `from:`, or begin with a source (`read`, `files`, `range`, `items`)"),
         );
     }
-    for step in read.steps.iter().skip(usize::from(begins)) {
-        if let Some(known) = &step.known
-            && known.group == Group::Source
-            && known.step.is_source()
-        {
-            let name = &step.node.key.text;
-            out.push(later(
-                step.node.key.at,
-                &format!("`{name}` with an input (once for each item)"),
-            ));
-        }
-    }
 }
 
 /// Two steps that write the same file would tear it.
@@ -360,7 +348,11 @@ fn same_files(room: &Room<'_>, stages: &Stages<'_>, out: &mut Diagnostics) {
             let Some(path) = step.known.as_ref().and_then(|k| k.step.writes()) else {
                 continue;
             };
-            let whole: std::path::PathBuf = room.file.folder.join(&path).components().collect();
+            let whole = room.file.folder.join(&path);
+            let parts = whole
+                .components()
+                .filter(|c| *c != std::path::Component::CurDir);
+            let whole: std::path::PathBuf = parts.collect();
             let Some((first, at)) = seen.insert(whole, (number, step.node.at)) else {
                 continue;
             };

@@ -116,6 +116,7 @@ impl<'f> Wiring<'f> {
             wiring.read(room, number, stage, out);
         }
         wiring.two_ends(room, out);
+        wiring.orders(out);
         wiring.circles(room, out);
         wiring
     }
@@ -137,6 +138,20 @@ impl<'f> Wiring<'f> {
                 }
             }
             To::Route(routes) => {
+                if !routes
+                    .iter()
+                    .any(|r| r.condition.is_none() || r.to.text == "else")
+                    && let Some(first) = routes.first()
+                {
+                    out.push(
+                        Diagnostic::new(
+                            "W0403",
+                            first.to.at,
+                            format!("stage `{name}` drops what none of its conditions takes"),
+                        )
+                        .help("add a connection for the rest: `to: {..., rest: else}`"),
+                    );
+                }
                 // The mapping's keys are different; the rest goes last, wherever it was written.
                 for last in [false, true] {
                     for route in routes.iter().filter(|r| r.condition.is_none() == last) {
@@ -269,6 +284,40 @@ impl<'f> Wiring<'f> {
                         .also(first.at, "the first reader")
                         .help(format!("if they are to share the items, make it a queue: move `{name}` from `pipes:` to `queues:`"))
                         .help(each),
+                );
+            }
+        }
+    }
+
+    /// What an order needs, and what a loop must not do.
+    fn orders(&self, out: &mut Diagnostics) {
+        for conn in &self.conns {
+            let Some(declared) = conn.declared else {
+                continue;
+            };
+            let name = conn.name;
+            let priority = declared.order.filter(|o| o.value == Order::Priority);
+            match (priority, &declared.by) {
+                (Some(order), None) => out.push(
+                    Diagnostic::new("E0409", order.at, format!("the queue `{name}` has `order: priority`, but no `by`"))
+                        .help("add `by`, an expression that gives a number: the item with the lowest goes first"),
+                ),
+                (None, Some(by)) => out.push(
+                    Diagnostic::new("E0409", by.at, format!("the queue `{name}` has `by`, but not `order: priority`"))
+                        .help("write `order: priority` beside it, or take it out"),
+                ),
+                _ => {}
+            }
+            if conn.is_feedback()
+                && let Some(full) = declared.full.filter(|f| f.value == Full::Block)
+            {
+                out.push(
+                    Diagnostic::new(
+                        "E0409",
+                        full.at,
+                        format!("the feedback queue `{name}` would stop its loop when it is full"),
+                    )
+                    .help("leave `full` out: a feedback queue spills to disk"),
                 );
             }
         }

@@ -361,14 +361,13 @@ impl Form<'_> {
                     None => continue,
                 },
             };
-            if let Some(last) = routes.iter().find(|r| r.condition.is_none()) {
-                let message = format!(
-                    "nothing can reach `{}`: `{}` takes the rest",
-                    key.text, last.to.text
+            let rest = routes.iter().find(|r| r.condition.is_none());
+            if let Some(rest) = rest.filter(|_| condition.is_none()) {
+                let message = format!("`{}` and `{}` both take the rest", rest.to.text, key.text);
+                self.diagnostics.push(
+                    Diagnostic::new("E0105", key.at, message)
+                        .help("give one of them a condition; `else` may stand once"),
                 );
-                let d = Diagnostic::new("E0105", key.at, message);
-                self.diagnostics
-                    .push(d.help("write the route with `else` last"));
             }
             routes.push(Route {
                 to: key.clone(),
@@ -600,10 +599,6 @@ impl Form<'_> {
                 .push(d.help("a step says what it does: `filter: ...`, `write: ...`, `do: [...]`"));
             return None;
         };
-        if key.text == "do" && !keys::BLOCKS_BUILT {
-            self.diagnostics.push(forms::not_built(key.at, "do"));
-            return None;
-        }
         let steps = if key.text == "do" {
             self.steps(options)
         } else {

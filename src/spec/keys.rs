@@ -99,8 +99,8 @@ pub static FILE: &[KeyDef] = &[
     later("arrays", Form::Named(&Form::Any), "Arrays that all workers share."),
     key("stages", Form::Named(&Form::Keys(STAGE)), "The stages: lists of steps, each run by one executor."),
     later("tests", Form::ListOf(&Form::Any), "What a stage makes of given items."),
-    later("stop", Form::Keys(STOP), "What happens when the run is stopped."),
-    later("deadline", Form::Duration, "How long the whole run may take."),
+    key("stop", Form::Keys(STOP), "What happens when the run is stopped."),
+    key("deadline", Form::Duration, "How long the whole run may take."),
 ];
 
 #[rustfmt::skip]
@@ -124,7 +124,7 @@ pub static PIPE: &[KeyDef] = &[
     key("of", Form::Type, "The type of its items; by default what its writer gives."),
     key("max", Form::Count(1), "How many items may wait in it; 1024 by default."),
     key("max_bytes", Form::Size, "How many bytes they may hold together, as an estimate; 64MiB by default."),
-    later("full", Form::Words(FULL), "What happens to an item that comes when it is full; `block` by default."),
+    key("full", Form::Words(FULL), "What happens to an item that comes when it is full; `block` by default."),
     later("reply", Form::Type, "The type of the answer that a writer (`ask`) waits for."),
 ];
 
@@ -134,16 +134,16 @@ pub static QUEUE: &[KeyDef] = &[
     key("max", Form::Count(1), "How many items may wait in it; 1024 by default."),
     key("max_bytes", Form::Size, "How many bytes they may hold together, as an estimate; 64MiB by default."),
     key("order", Form::Words(ORDERS), "Which item leaves first; `fifo` by default."),
-    later("by", Form::Expression, "With `order: priority`: a number; the lower goes first."),
-    later("full", Form::Words(FULL), "What happens to an item that comes when it is full; `block` by default."),
+    key("by", Form::Expression, "With `order: priority`: a number; the lower goes first."),
+    key("full", Form::Words(FULL), "What happens to an item that comes when it is full; `block` by default."),
     later("feedback", Form::Bool, "It closes a loop: the run ends when nothing of the loop is unfinished."),
 ];
 
 #[rustfmt::skip]
-pub static ORDERS: &[Word] = &[word("fifo"), later_word("lifo"), later_word("priority")];
+pub static ORDERS: &[Word] = &[word("fifo"), word("lifo"), word("priority")];
 
 #[rustfmt::skip]
-pub static FULL: &[Word] = &[word("block"), later_word("drop_newest"), later_word("drop_oldest"), later_word("spill")];
+pub static FULL: &[Word] = &[word("block"), word("drop_newest"), word("drop_oldest"), later_word("spill")];
 
 #[rustfmt::skip]
 pub static STAGE: &[KeyDef] = &[
@@ -156,12 +156,12 @@ pub static STAGE: &[KeyDef] = &[
     later("timer", Form::Any, "On a clock."),
     key("do", Form::Steps, "The steps that each item goes through."),
     key("ordered", Form::Either(&[Form::Bool, Form::Keys(ORDERED)]), "Do its items leave in the order in which they came?"),
-    later("after", Form::Names, "It starts when these stages have ended without a failed item."),
-    later("always", Form::Bool, "With `after`: it starts however they have ended."),
-    later("timeout", Form::Duration, "How long one item may take, each attempt."),
-    later("retry", Form::Either(&[Form::Count(0), Form::Keys(RETRY)]), "How often a failed item is tried again."),
+    key("after", Form::Names, "It starts when these stages have ended without a failed item."),
+    key("always", Form::Bool, "With `after`: it starts however they have ended."),
+    key("timeout", Form::Duration, "How long one item may take, each attempt."),
+    key("retry", Form::Either(&[Form::Count(0), Form::Keys(RETRY)]), "How often a failed item is tried again."),
     key("on_error", Form::Either(&[Form::Words(ON_ERROR), Form::Keys(DEAD)]), "What becomes of an item that fails; `fail` by default."),
-    later("max_errors", Form::Either(&[Form::Count(0), Form::Percent]), "More failed items than this fail the run."),
+    key("max_errors", Form::Either(&[Form::Count(0), Form::Percent]), "More failed items than this fail the run."),
     later("sets", Form::Names, "What user code here sets, notifies, meets or releases."),
     later("puts", Form::Names, "The queues that user code here puts into."),
 ];
@@ -175,11 +175,11 @@ pub static ORDERED: &[KeyDef] = &[
 ];
 
 #[rustfmt::skip]
-pub static ON_ERROR: &[Word] = &[word("fail"), word("drop"), later_word("keep_going")];
+pub static ON_ERROR: &[Word] = &[word("fail"), word("drop"), word("keep_going")];
 
 #[rustfmt::skip]
 pub static DEAD: &[KeyDef] = &[
-    later("to", Form::Name, "The connection that takes the failed items."),
+    key("to", Form::Name, "The connection that takes the failed items."),
 ];
 
 #[rustfmt::skip]
@@ -196,15 +196,15 @@ pub static RETRY: &[KeyDef] = &[
 #[rustfmt::skip]
 pub static MODIFIERS: &[KeyDef] = &[
     key("name", Form::Text, "What the step is called in reports."),
-    later("if", Form::Expression, "Where it is false, the item passes untouched."),
+    key("if", Form::Expression, "Where it is false, the item passes untouched."),
     later("with", Form::Any, "The guards that the step holds for one item."),
     later("until", Form::Expression, "With a condition in `with`: what to wait for."),
-    later("in", Form::Expression, "What the step works on instead of the item."),
-    later("into", Form::Name, "The field that takes the result."),
-    later("as", Form::Type, "The type of the result; text is converted."),
-    later("timeout", Form::Duration, "How long the step may take for one item."),
-    later("retry", Form::Either(&[Form::Count(0), Form::Keys(RETRY)]), "How often it is tried again."),
-    later("on_error", Form::Either(&[Form::Words(ON_ERROR), Form::Keys(DEAD)]), "What becomes of an item that fails here."),
+    key("in", Form::Expression, "What the step works on instead of the item."),
+    key("into", Form::Name, "The field that takes the result."),
+    key("as", Form::Type, "The type of the result; text is converted."),
+    key("timeout", Form::Duration, "How long the step may take for one item."),
+    key("retry", Form::Either(&[Form::Count(0), Form::Keys(RETRY)]), "How often it is tried again."),
+    key("on_error", Form::Either(&[Form::Words(ON_ERROR), Form::Keys(DEAD)]), "What becomes of an item that fails here."),
 ];
 
 /// Every step of the language, built or not, in the order of the reference; `do` is a block.
@@ -216,9 +216,6 @@ pub static STEPS: &[&str] = &[
     "set_event", "clear_event", "notify", "notify_all", "wait_barrier", "add", "store", "put", "ask", "write",
     "print", "log", "do",
 ];
-
-/// Is `do`, the block of steps in a step list, built?
-pub const BLOCKS_BUILT: bool = false;
 
 /// What people who come from elsewhere write, and what it is called here.
 #[rustfmt::skip]

@@ -87,6 +87,10 @@ impl Step for Top {
         }
     }
 
+    fn remembers(&self) -> bool {
+        true
+    }
+
     fn describe(&self) -> String {
         format!("top {} by {}", self.n, self.by.describe())
     }

@@ -66,11 +66,30 @@ impl RecordType {
         self.fields.iter().position(|f| &*f.name == name)
     }
 
-    /// Have both the same fields (in whatever order), and both a rest or neither?
-    fn same_names(&self, other: &RecordType) -> bool {
-        self.rest.is_some() == other.rest.is_some()
-            && self.fields.len() == other.fields.len()
-            && self.fields.iter().all(|f| other.slot(&f.name).is_some())
+    /// The fields that both have; the others become the rest of an open record.
+    fn join(&self, other: &RecordType) -> RecordType {
+        let mut joined = RecordType::default();
+        let mut rest = self
+            .rest
+            .iter()
+            .chain(&other.rest)
+            .cloned()
+            .reduce(|a, b| a.join(&b));
+        let mut others = |ty: &Type| rest = Some(rest.take().map_or(ty.clone(), |r| r.join(ty)));
+        for field in &self.fields {
+            match other.slot(&field.name) {
+                Some(slot) => joined.fields.push(Field {
+                    name: field.name.clone(),
+                    ty: field.ty.join(&other.fields[slot].ty),
+                }),
+                None => others(&field.ty),
+            }
+        }
+        for field in other.fields.iter().filter(|f| self.slot(&f.name).is_none()) {
+            others(&field.ty);
+        }
+        joined.rest = rest;
+        joined
     }
 
     /// The type of a field: the declared one, or the rest's.
@@ -146,8 +165,8 @@ impl Type {
         }
     }
 
-    /// The narrowest type that accepts both. Records whose fields have other names join to `any` and not to a
-    /// record of optional fields, so that an item never grows a `null` that its writer did not give it.
+    /// The narrowest type that accepts both. Fields that only one of two records has become the rest of an open
+    /// record, not optional fields, so that an item never grows a `null` that its writer did not give it.
     #[must_use]
     pub fn join(&self, other: &Type) -> Type {
         match (self, other) {
@@ -155,22 +174,7 @@ impl Type {
             (Type::Null, t) | (t, Type::Null) => t.clone().optional(),
             (Type::Optional(a), b) | (b, Type::Optional(a)) => a.join(b.required()).optional(),
             (Type::List(a), Type::List(b)) => Type::list(a.join(b)),
-            (Type::Record(a), Type::Record(b)) if a.same_names(b) => {
-                Type::Record(Arc::new(RecordType {
-                    fields: a
-                        .fields
-                        .iter()
-                        .map(|f| {
-                            let ty = b.field(&f.name).map_or(Type::Any, |t| f.ty.join(t));
-                            Field {
-                                name: f.name.clone(),
-                                ty,
-                            }
-                        })
-                        .collect(),
-                    rest: a.rest.as_ref().zip(b.rest.as_ref()).map(|(x, y)| x.join(y)),
-                }))
-            }
+            (Type::Record(a), Type::Record(b)) => Type::Record(Arc::new(a.join(b))),
             _ => Type::Any,
         }
     }
@@ -251,5 +255,61 @@ impl Shape {
         self.record()
             .filter(|r| r.rest.is_some())
             .map(|r| r.fields.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn types() -> impl Strategy<Value = Type> {
+        let scalar = prop::sample::select(vec![
+            Type::Null,
+            Type::String,
+            Type::Int,
+            Type::Bool,
+            Type::Any,
+        ]);
+        scalar.prop_recursive(3, 12, 3, |inner| {
+            let name = prop::sample::select(vec!["a", "b", "c"]);
+            let fields = prop::collection::btree_map(name, inner.clone(), 0..3);
+            prop_oneof![
+                inner.clone().prop_map(Type::optional),
+                inner.clone().prop_map(Type::list),
+                (fields, prop::option::of(inner)).prop_map(|(fields, rest)| {
+                    let mut record =
+                        RecordType::closed(fields.into_iter().map(|(n, t)| (n.into(), t)));
+                    record.rest = rest;
+                    Type::Record(record.into())
+                }),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn a_join_accepts_both_whichever_comes_first(a in types(), b in types()) {
+            for join in [a.join(&b), b.join(&a)] {
+                prop_assert!(join.accepts(&a), "{join} of {a} and {b}");
+                prop_assert!(join.accepts(&b), "{join} of {a} and {b}");
+            }
+        }
+
+        #[test]
+        fn a_type_joins_with_itself_to_itself(a in types()) {
+            prop_assert_eq!(a.join(&a), a);
+        }
+    }
+
+    #[test]
+    fn what_only_one_of_two_records_has_is_the_rest_of_an_open_one() {
+        let record = |fields: &[(&str, Type)]| {
+            Type::record(fields.iter().map(|(n, t)| ((*n).into(), t.clone())))
+        };
+        let a = record(&[("x", Type::Int), ("y", Type::String)]);
+        let b = record(&[("z", Type::Bool), ("x", Type::Int.optional())]);
+        assert_eq!(a.join(&b).to_string(), "{x: int?, *: any}");
+        assert_eq!(a.join(&record(&[("y", Type::String), ("x", Type::Int)])), a);
     }
 }

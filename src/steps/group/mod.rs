@@ -273,6 +273,10 @@ impl Step for Grouping {
         }
     }
 
+    fn remembers(&self) -> bool {
+        true
+    }
+
     fn describe(&self) -> String {
         let by: Vec<String> = self
             .by

@@ -309,6 +309,11 @@ impl Step for Part {
         self.steps.last().is_some_and(|(_, s)| s.is_sink())
     }
 
+    fn is_source(&self) -> bool {
+        // It cannot be one, but that is for `infer` to say.
+        self.steps.first().is_some_and(|(_, s)| s.is_source())
+    }
+
     fn lets_pass(&self) -> bool {
         self.into.is_none() && self.steps.iter().all(|(_, s)| s.lets_pass())
     }
