@@ -8,21 +8,14 @@ use std::sync::Arc;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span, Tag};
 
+use super::budget::{Budget, Cost, MAX_BYTES};
+use super::bytes::{Bytes, printable};
 use super::node::{Key, Node, Scalar, Value};
 use super::scalar;
 use super::swallowed;
 use super::syntax;
 use super::text::Origin;
 use crate::diagnostic::{At, Diagnostic, Diagnostics, Source};
-
-/// What a file may be at most.
-pub const MAX_BYTES: usize = 1 << 20;
-pub const MAX_DEPTH: usize = 64;
-/// Nodes after aliases and `<<` are expanded; what has an anchor counts once more.
-pub const MAX_NODES: usize = 100_000;
-pub const MAX_ALIASES: usize = 10_000;
-/// Text after aliases are expanded.
-const MAX_TEXT: usize = 16 << 20;
 
 /// The tree of a file's text. `None` where it cannot be read (that was said), or is empty.
 ///
@@ -52,9 +45,7 @@ pub fn read(source: &Source, diagnostics: &mut Diagnostics) -> Option<Node> {
         diagnostics,
         stack: Vec::new(),
         anchors: HashMap::new(),
-        nodes: 0,
-        text_size: 0,
-        aliases: 0,
+        budget: Budget::default(),
         documents: 0,
         root: None,
     };
@@ -77,40 +68,6 @@ pub fn read(source: &Source, diagnostics: &mut Diagnostics) -> Option<Node> {
 }
 
 const TAGS: &str = "the tags are !!str, !!int, !!float, !!bool, !!null, !!map and !!seq";
-
-/// YAML 1.2, section 5.1.
-fn printable(c: char) -> bool {
-    matches!(c, '\t' | '\n' | '\r' | '\u{85}' | ' '..='~' | '\u{A0}'..='\u{FFFD}' | '\u{10000}'..)
-}
-
-/// From the parser's characters to bytes.
-struct Bytes {
-    /// Empty for a file of ASCII.
-    starts: Vec<u32>,
-    len: usize,
-}
-
-impl Bytes {
-    fn of(text: &str) -> Bytes {
-        let starts = if text.is_ascii() {
-            Vec::new()
-        } else {
-            text.char_indices().map(|(i, _)| i as u32).collect()
-        };
-        Bytes {
-            starts,
-            len: text.len(),
-        }
-    }
-
-    fn at(&self, character: usize) -> usize {
-        if self.starts.is_empty() {
-            character.min(self.len)
-        } else {
-            self.starts.get(character).map_or(self.len, |b| *b as usize)
-        }
-    }
-}
 
 /// A list or mapping that is not closed yet.
 struct Open {
@@ -152,22 +109,13 @@ struct Anchored {
     cost: Cost,
 }
 
-#[derive(Clone, Copy, Default)]
-struct Cost {
-    nodes: usize,
-    text: usize,
-    depth: usize,
-}
-
 struct Builder<'a> {
     text: &'a str,
     bytes: Bytes,
     diagnostics: &'a mut Diagnostics,
     stack: Vec<Open>,
     anchors: HashMap<usize, Anchored>,
-    nodes: usize,
-    text_size: usize,
-    aliases: usize,
+    budget: Budget,
     documents: usize,
     root: Option<Node>,
 }
@@ -203,9 +151,8 @@ impl Builder<'_> {
             }
             Event::Alias(id) => {
                 let at = At::new(start, end);
-                self.aliases += 1;
-                if self.aliases > MAX_ALIASES {
-                    return self.too_much(at, "10,000 aliases");
+                if let Err(what) = self.budget.alias() {
+                    return self.too_much(at, what);
                 }
                 let Some(Anchored { node, cost }) = self.anchors.get(&id) else {
                     self.say(
@@ -267,18 +214,10 @@ impl Builder<'_> {
     }
 
     fn charge(&mut self, cost: Cost, at: At) -> Result<(), Stop> {
-        self.nodes += cost.nodes;
-        self.text_size += cost.text;
-        if self.nodes > MAX_NODES {
-            return self.too_much(at, "100,000 values");
+        match self.budget.charge(cost, self.stack.len()) {
+            Ok(()) => Ok(()),
+            Err(what) => self.too_much(at, what),
         }
-        if self.text_size > MAX_TEXT {
-            return self.too_much(at, "16 MiB of text");
-        }
-        if self.stack.len() + cost.depth > MAX_DEPTH {
-            return self.too_much(at, "64 levels of nesting");
-        }
-        Ok(())
     }
 
     fn too_much(&mut self, at: At, what: &str) -> Result<(), Stop> {
@@ -396,7 +335,7 @@ impl Builder<'_> {
             for source in from.one_or_more() {
                 for (key, value) in source.as_map().unwrap_or(&[]) {
                     if !index.contains_key(&key.text) {
-                        self.charge(weigh(value), from.at)?;
+                        self.charge(Cost::of(value), from.at)?;
                         index.insert(key.text.clone(), 0);
                         out.push((key.clone(), value.clone()));
                     }
@@ -409,7 +348,7 @@ impl Builder<'_> {
 
     fn anchor(&mut self, id: usize, node: &Node) -> Result<(), Stop> {
         if id > 0 {
-            let cost = weigh(node);
+            let cost = Cost::of(node);
             // What is kept for the aliases counts too: anchors within anchors would keep a copy each.
             self.charge(Cost { depth: 0, ..cost }, node.at)?;
             self.anchors.insert(
@@ -651,44 +590,6 @@ impl Builder<'_> {
 
 fn scalar_is_text(scalar: &Scalar) -> bool {
     matches!(scalar, Scalar::String { .. })
-}
-
-fn weigh(node: &Node) -> Cost {
-    let children = |nodes: &mut dyn Iterator<Item = &Node>| {
-        let mut sum = Cost {
-            nodes: 1,
-            text: 0,
-            depth: 0,
-        };
-        for child in nodes {
-            let c = weigh(child);
-            sum = Cost {
-                nodes: sum.nodes + c.nodes,
-                text: sum.text + c.text,
-                depth: sum.depth.max(c.depth),
-            };
-        }
-        Cost {
-            depth: sum.depth + 1,
-            ..sum
-        }
-    };
-    match &node.value {
-        Value::Scalar(s) => {
-            let text = if let Scalar::String { text, .. } = s {
-                text.len()
-            } else {
-                0
-            };
-            Cost {
-                nodes: 1,
-                text,
-                depth: 0,
-            }
-        }
-        Value::List(list) => children(&mut list.iter()),
-        Value::Map(map) => children(&mut map.iter().map(|(_, v)| v)),
-    }
 }
 
 #[cfg(test)]

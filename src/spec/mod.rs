@@ -2,6 +2,8 @@
 //!
 //! Knows what the words are called, not what they mean together: that is `check`.
 
+mod budget;
+mod bytes;
 mod file;
 mod form;
 pub mod forms;
