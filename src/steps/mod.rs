@@ -29,6 +29,7 @@ mod parse;
 mod print;
 mod read;
 mod sample;
+mod sleep;
 mod sort;
 mod table;
 mod take;
