@@ -7,6 +7,7 @@ pub mod diagnostic;
 pub mod engine;
 pub mod expr;
 pub mod notice;
+pub mod pipeline;
 pub mod plan;
 pub mod pool;
 pub mod report;
@@ -16,3 +17,5 @@ pub mod spec;
 pub mod steps;
 pub mod value;
 pub mod wait;
+
+pub use pipeline::{Error, Pipeline, Report, StageReport};

@@ -26,6 +26,7 @@ use crate::diagnostic::{Diagnostic, Diagnostics, Severity, Source};
 use crate::expr::{Env, Scope};
 use crate::plan::Plan;
 use crate::spec::File;
+use crate::steps::Functions;
 use crate::value::Name;
 
 use names::Names;
@@ -39,6 +40,8 @@ pub struct Cx {
     pub cpus: NonZeroUsize,
     /// The wall clock when the run began: seconds and nanoseconds since 1970.
     pub start: (i64, u32),
+    /// What the embedding program has registered for `call`.
+    pub functions: Functions,
 }
 
 impl Default for Cx {
@@ -50,6 +53,7 @@ impl Default for Cx {
                 i64::try_from(since.as_secs()).unwrap_or(i64::MAX),
                 since.subsec_nanos(),
             ),
+            functions: Functions::default(),
         }
     }
 }
@@ -77,7 +81,7 @@ pub fn check(file: &File, source: &Source, cx: &Cx) -> (Option<Plan>, Vec<Diagno
 
 fn plan(file: &File, source: &Source, cx: &Cx, out: &mut Diagnostics) -> Option<Plan> {
     let names = Names::gather(file, out);
-    let types = TypeTable::read(&file.types, out);
+    let types = TypeTable::read(&file.types, &cx.functions, out);
     let env = environment(file);
     let scope = Scope {
         params: file.params.values(),

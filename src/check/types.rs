@@ -6,6 +6,7 @@ use std::collections::{HashMap, HashSet};
 use crate::diagnostic::{At, Diagnostic, Diagnostics};
 use crate::plan::components;
 use crate::spec::{Key, Node};
+use crate::steps::Functions;
 use crate::steps::{Types, built_in, names_in, read_type};
 use crate::value::Type;
 
@@ -19,6 +20,7 @@ pub(super) struct TypeTable<'f> {
     known: HashMap<&'f str, Type>,
     declared: &'f [(Key, Node)],
     used: RefCell<HashSet<String>>,
+    functions: &'f Functions,
 }
 
 impl Types for TypeTable<'_> {
@@ -33,15 +35,24 @@ impl Types for TypeTable<'_> {
     fn names(&self) -> Vec<&str> {
         self.declared.iter().map(|(k, _)| k.text.as_str()).collect()
     }
+
+    fn functions(&self) -> &Functions {
+        self.functions
+    }
 }
 
 impl<'f> TypeTable<'f> {
     /// Reads the declared types, those that others are written with first.
-    pub fn read(declared: &'f [(Key, Node)], out: &mut Diagnostics) -> TypeTable<'f> {
+    pub fn read(
+        declared: &'f [(Key, Node)],
+        functions: &'f Functions,
+        out: &mut Diagnostics,
+    ) -> TypeTable<'f> {
         let mut table = TypeTable {
             known: HashMap::new(),
             declared,
             used: RefCell::default(),
+            functions,
         };
         let mut number: HashMap<&str, usize> = HashMap::new();
         for (i, (key, _)) in declared.iter().enumerate() {

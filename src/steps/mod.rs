@@ -11,6 +11,7 @@
 mod assign;
 mod batch;
 mod build;
+mod call;
 mod convert;
 mod cx;
 mod dead_letter;
@@ -22,6 +23,7 @@ mod group;
 mod harness;
 mod key;
 mod keyer;
+mod made;
 mod map;
 pub mod modifiers;
 mod notation;
@@ -41,6 +43,7 @@ mod unique;
 mod words;
 mod write;
 
+pub use call::{Function, Functions};
 pub use convert::Convert;
 pub use cx::{Cx, Faults, ItemError, ItemErrorKind, Outcome, Output, RunError, Tally};
 pub use dead_letter::{DeadLetter, dead_letter_type};
@@ -134,6 +137,9 @@ pub trait Types: Debug {
 
     /// The names that there are, for "did you mean".
     fn names(&self) -> Vec<&str>;
+
+    /// The functions that the embedding program has registered.
+    fn functions(&self) -> &Functions;
 }
 
 /// What a step's compilation sees.

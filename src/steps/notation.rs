@@ -167,6 +167,12 @@ mod tests {
             (name == "Hit").then(|| Type::record([("a".into(), Type::Int)]))
         }
 
+        fn functions(&self) -> &crate::steps::Functions {
+            static NONE: std::sync::LazyLock<crate::steps::Functions> =
+                std::sync::LazyLock::new(Default::default);
+            &NONE
+        }
+
         fn names(&self) -> Vec<&str> {
             vec!["Hit"]
         }

@@ -50,6 +50,8 @@ impl std::fmt::Debug for StepDef {
 /// Every step, in the order in which people read about them.
 pub static STEPS: &[&StepDef] = &[
     &super::read::READ,
+    &super::made::RANGE,
+    &super::made::ITEMS,
     &super::parse::PARSE,
     &super::filter::FILTER,
     &super::map::MAP,
@@ -67,6 +69,7 @@ pub static STEPS: &[&StepDef] = &[
     &super::sort::SORT,
     &super::top::TOP,
     &super::sleep::SLEEP,
+    &super::call::CALL,
     &super::write::WRITE,
     &super::print::PRINT,
 ];

@@ -15,6 +15,12 @@ impl Types for NoTypes {
         None
     }
 
+    fn functions(&self) -> &crate::steps::Functions {
+        static NONE: std::sync::LazyLock<crate::steps::Functions> =
+            std::sync::LazyLock::new(Default::default);
+        &NONE
+    }
+
     fn names(&self) -> Vec<&str> {
         Vec::new()
     }
