@@ -63,6 +63,7 @@ fn said(path: &Path) -> String {
     if let Some(file) = spec::load(&source, &given, &mut found) {
         secrets = file.params.secrets();
         let cx = check::Cx {
+            functions: Default::default(),
             cpus: std::num::NonZeroUsize::MIN,
             start: (0, 0),
         };

@@ -20,6 +20,7 @@ fn check(yaml: &str) -> (Option<Plan>, Vec<String>) {
             &file,
             &source,
             &Cx {
+                functions: Default::default(),
                 cpus: NonZeroUsize::new(3).unwrap(),
                 start: (0, 0),
             },
