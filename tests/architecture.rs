@@ -53,7 +53,10 @@ const TOO_LONG: usize = 700;
 
 /// The files that start threads, and what for.
 const THREADS: &[(&str, &str)] = &[
-    ("engine/mod.rs", "the workers"),
+    (
+        "pool/threads.rs",
+        "the workers, the run beside the faces, who waits for signals and keys",
+    ),
     (
         "steps/read/pump.rs",
         "a read that may wait for ever, which a stop could not end",

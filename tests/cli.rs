@@ -238,13 +238,7 @@ fn strict_makes_errors_of_warnings() {
 #[test]
 fn what_is_not_built_yet_is_refused() {
     let room = copy();
-    for option in [
-        "--dry-run",
-        "--only keep",
-        "--state d",
-        "--ui x",
-        "--trace t",
-    ] {
+    for option in ["--only keep", "--state d", "--ui x", "--trace t"] {
         let name = option.split(' ').next().unwrap_or_default();
         let said = room.types(&format!("run p.yaml {option}")).exits(2);
         said.tells(&format!("{name} is not built yet"));
@@ -480,6 +474,66 @@ fn colours_are_only_where_they_are_wanted() {
             .out
             .contains('\u{1b}')
     );
+}
+
+#[test]
+fn a_dry_run_tells_what_would_run_and_starts_nothing() {
+    let room = copy();
+    fs::remove_file(room.path().join("lines.txt")).expect("it is there");
+    let said = room.types("run --dry-run p.yaml").exits(0).out;
+    for part in [
+        "copy would run 2 stages, 1 connection with 3 workers",
+        "all at once: read, keep",
+        "read → keep  string, at most 1,024",
+        "read: read lines.txt",
+        "keep: print",
+        "from  lines.txt",
+    ] {
+        assert!(said.contains(part), "{part:?} is not in\n{said}");
+    }
+    let said = room
+        .types("run --dry-run --format json p.yaml")
+        .exits(0)
+        .out;
+    let outline: serde_json::Value = serde_json::from_str(&said).expect("JSON");
+    assert_eq!(
+        (&outline["workers"], &outline["most"]["items"]),
+        (&3.into(), &1024.into())
+    );
+    room.types("run --format json p.yaml")
+        .exits(2)
+        .tells("--dry-run");
+}
+
+#[test]
+fn a_secret_is_shown_nowhere_but_in_the_data() {
+    let text = COPY
+        .replace(
+            "params: {",
+            "params: {token: {type: string, secret: true}, ",
+        )
+        .replace(
+            "print: 'got {item}'",
+            "print: '{item} ${token}'\n      - map: int(item)",
+        )
+        .replace("    threads: 2", "    threads: 2\n    on_error: drop");
+    let room = Room::with(&[("p.yaml", &text), ("lines.txt", "s3cret\n")]);
+    let set = "--set token=s3cret";
+    for line in [
+        "graph p.yaml",
+        "graph p.yaml --format svg",
+        "run --dry-run p.yaml",
+        "validate p.yaml",
+    ] {
+        let said = room.types(&format!("{line} {set}")).exits(0);
+        assert!(!(said.out + &said.err).contains("s3cret"), "{line}");
+    }
+    let said = room
+        .types(&format!("run p.yaml {set}"))
+        .exits(0)
+        .tells("***");
+    assert_eq!(said.out, "s3cret s3cret\n");
+    assert!(!said.err.contains("s3cret"), "{said:#?}");
 }
 
 #[test]

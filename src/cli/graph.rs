@@ -39,7 +39,7 @@ pub(super) fn run(args: &Args, color: Color) -> Exit {
 
 fn draw(args: &Args, color: Color) -> Result<Exit, Exit> {
     let screen = screen(color)?;
-    let plan = input::plan(&args.file, &args.settings, false, &screen)?;
+    let (plan, checked) = input::plan(&args.file, &args.settings, false, &screen)?;
     let on_screen = args.output.is_none() && output::stdout_is_terminal();
     let text = match args.format {
         Format::Dot => graph::dot(&plan),
@@ -55,6 +55,7 @@ fn draw(args: &Args, color: Color) -> Result<Exit, Exit> {
             graph::text(&plan, columns, Paint { on })
         }
     };
+    let text = checked.secrets().hide(&text).into_owned();
     match &args.output {
         None => Ok(print(&screen, &text)),
         Some(file) => std::fs::write(file, text)

@@ -9,8 +9,9 @@ use crate::notice::{Exit, Level};
 use crate::plan::Plan;
 use crate::report::diagnostics::Report;
 use crate::report::output::Screen;
+use crate::report::secrets::Secrets;
 use crate::report::terminal;
-use crate::spec::{self, Given};
+use crate::spec::{self, Given, Params};
 
 /// What every command that reads a pipeline takes.
 #[derive(Debug, clap::Args)]
@@ -36,15 +37,21 @@ pub(super) struct Checked {
     pub source: Source,
     /// What it means, where it has no errors.
     pub plan: Option<Plan>,
+    /// Its parameters and their values.
+    pub params: Params,
     found: Diagnostics,
-    secrets: Vec<String>,
 }
 
 impl Checked {
     /// What there is to say; `strict`: warnings are errors. To be asked for once.
     pub(super) fn report(&mut self, strict: bool) -> Report<'_> {
         let found = std::mem::take(&mut self.found);
-        Report::new(&self.source, found, strict).hiding(self.secrets.clone())
+        Report::new(&self.source, found, strict).hiding(self.params.secrets())
+    }
+
+    /// What nobody is to see.
+    pub(super) fn secrets(&self) -> Secrets {
+        Secrets::new(self.params.secrets())
     }
 }
 
@@ -54,50 +61,31 @@ impl Checked {
 /// Why it cannot be read, in a sentence.
 pub(super) fn check(file: &Path, settings: &Settings, complete: bool) -> Result<Checked, String> {
     let source = read(file)?;
-    let here =
-        std::env::current_dir().map_err(|e| format!("the current folder cannot be named: {e}"))?;
-    let folder = match &settings.folder {
-        Some(folder) if !folder.is_dir() => {
+    let mut given = Given::here(file, complete)
+        .map_err(|e| format!("the current folder cannot be named: {e}"))?;
+    given.set.clone_from(&settings.set);
+    if let Some(folder) = &settings.folder {
+        if !folder.is_dir() {
             return Err(format!("-C {}: no such folder", folder.display()));
         }
-        Some(folder) => here.join(folder),
-        None if file == Path::new("-") => here.clone(),
-        None => here
-            .join(file)
-            .parent()
-            .map_or_else(|| here.clone(), Path::to_path_buf),
-    };
-    let environment = std::env::vars_os()
-        .filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)))
-        .collect();
-    let given = Given {
-        set: settings.set.clone(),
-        environment,
-        folder,
-        here,
-        complete,
-    };
-    let mut found = Diagnostics::default();
-    let Some(written) = spec::load(&source, &given, &mut found) else {
-        return Ok(Checked {
-            source,
-            plan: None,
-            found,
-            secrets: Vec::new(),
-        });
-    };
-    let (plan, more) = check::check(&written, &source, &check::Cx::default());
-    // What could not be read is missing from what was checked: that plan is one of another file.
-    let plan = plan.filter(|_| !found.has_errors());
-    for diagnostic in more {
-        found.push(diagnostic);
+        given.folder = given.here.join(folder);
     }
-    let secrets = written.params.secrets();
+    let mut found = Diagnostics::default();
+    let (mut plan, mut params) = (None, Params::default());
+    if let Some(written) = spec::load(&source, &given, &mut found) {
+        let (meant, more) = check::check(&written, &source, &check::Cx::default());
+        // What could not be read is missing from what was checked: that plan is one of another file.
+        plan = meant.filter(|_| !found.has_errors());
+        for diagnostic in more {
+            found.push(diagnostic);
+        }
+        params = written.params;
+    }
     Ok(Checked {
         source,
         plan,
+        params,
         found,
-        secrets,
     })
 }
 
@@ -152,7 +140,7 @@ fn others(file: &Path) -> String {
     }
 }
 
-/// The plan of a file; shows what there is to say about it.
+/// A file without errors, and its plan; shows what else there is to say about it.
 ///
 /// # Errors
 /// The exit code, once what is wrong was said.
@@ -161,13 +149,15 @@ pub(super) fn plan(
     settings: &Settings,
     complete: bool,
     screen: &Screen,
-) -> Result<Plan, Exit> {
+) -> Result<(Plan, Checked), Exit> {
     let mut checked = check(file, settings, complete).map_err(|why| {
         screen.say(Level::Error, &why);
         Exit::Invalid
     })?;
     show(&checked.report(false), screen);
-    checked.plan.ok_or(Exit::Invalid)
+    screen.keep_secret(checked.secrets());
+    let plan = checked.plan.take().ok_or(Exit::Invalid)?;
+    Ok((plan, checked))
 }
 
 /// Shows the diagnostics of a file.

@@ -6,9 +6,6 @@ use std::path::PathBuf;
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Not built yet")]
 pub(super) struct Later {
-    /// Prints the plan in words instead of running it
-    #[arg(long)]
-    dry_run: bool,
     /// Runs only these stages
     #[arg(long, value_name = "STAGES")]
     only: Vec<String>,
@@ -36,7 +33,6 @@ impl Later {
     /// The first of them that was given.
     pub(super) fn given(&self) -> Option<&'static str> {
         let Later {
-            dry_run,
             only,
             state,
             resume,
@@ -46,7 +42,6 @@ impl Later {
             trace,
         } = self;
         let all = [
-            ("--dry-run", *dry_run),
             ("--only", !only.is_empty()),
             ("--state", state.is_some()),
             ("--resume", *resume),

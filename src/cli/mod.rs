@@ -7,6 +7,7 @@
 //! the language that is not built yet is refused here ([`later`]), never ignored.
 
 mod completions;
+mod dry_run;
 mod explain;
 mod graph;
 mod input;

@@ -6,17 +6,18 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded, select};
 
-use super::input;
+use super::dry_run::Outline;
 use super::keys::Keys;
 use super::later::Later;
 use super::signals::{Asked, Signals};
 use super::who;
+use super::{input, print};
 use crate::engine::{self, Options};
 use crate::notice::{Ended, Exit, Level, Notice};
 use crate::plan::Plan;
 use crate::pool::threads;
 use crate::report::output::{self, Screen, Voice};
-use crate::report::paint::Color;
+use crate::report::paint::{Color, Paint};
 use crate::report::progress::{Face, Progress, Volume};
 use crate::report::terminal;
 use crate::value::Cell;
@@ -40,8 +41,27 @@ pub(super) struct Args {
     /// Stops the run after this long (`90s`, `1h30m`), as a first signal does
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     deadline: Option<Duration>,
+    /// Prints what would run, instead of running it
+    #[arg(long)]
+    dry_run: bool,
+    /// With --dry-run: in words, or as JSON for programs
+    #[arg(
+        long,
+        value_enum,
+        value_name = "FORMAT",
+        default_value_t,
+        requires = "dry_run"
+    )]
+    format: Format,
     #[command(flatten)]
     later: Later,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    #[default]
+    Text,
+    Json,
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
@@ -107,6 +127,9 @@ pub(super) fn run(args: &Args, color: Color) -> Exit {
         screen.say(Level::Error, &format!("{option} is not built yet"));
         return Exit::Invalid;
     }
+    if args.dry_run {
+        return dry_run(args, &screen, color).unwrap_or_else(|exit| exit);
+    }
     let signals = match Signals::block() {
         Ok(signals) => signals,
         Err(e) => {
@@ -114,8 +137,8 @@ pub(super) fn run(args: &Args, color: Color) -> Exit {
             return Exit::Failed;
         }
     };
-    let mut plan = match input::plan(&args.file, &args.settings, true, &screen) {
-        Ok(plan) => plan,
+    let (mut plan, _) = match input::plan(&args.file, &args.settings, true, &screen) {
+        Ok(both) => both,
         Err(exit) => return exit,
     };
     plan.deadline = args.deadline.or(plan.deadline);
@@ -126,6 +149,20 @@ pub(super) fn run(args: &Args, color: Color) -> Exit {
         );
         Exit::Failed
     })
+}
+
+fn dry_run(args: &Args, screen: &Screen, color: Color) -> Result<Exit, Exit> {
+    let (mut plan, checked) = input::plan(&args.file, &args.settings, true, screen)?;
+    plan.deadline = args.deadline.or(plan.deadline);
+    let outline = Outline::new(&plan, &checked);
+    let text = match args.format {
+        Format::Json => outline.json(),
+        Format::Text => {
+            let on = color.on(output::stdout_is_terminal());
+            outline.text(terminal::size().0, Paint { on })
+        }
+    };
+    Ok(print(screen, &text))
 }
 
 fn start(

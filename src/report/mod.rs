@@ -21,6 +21,7 @@ pub mod paint;
 pub mod plain;
 pub mod progress;
 pub mod prose;
+pub mod secrets;
 pub mod summary;
 pub mod terminal;
 pub mod usage;

@@ -6,6 +6,7 @@ use std::fmt::Debug;
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::OnceLock;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use parking_lot::Mutex;
@@ -13,6 +14,7 @@ use serde_json::json;
 
 use super::cells::tame;
 use super::paint::{Color, Paint};
+use super::secrets::Secrets;
 use super::terminal::Canvas;
 use crate::notice::Level;
 use crate::steps::Output;
@@ -30,6 +32,7 @@ pub struct Screen {
     /// Does standard output go to the terminal that shows the picture?
     shared: bool,
     voice: Voice,
+    secrets: OnceLock<Secrets>,
     /// For what is said on standard error.
     pub paint: Paint,
 }
@@ -121,8 +124,21 @@ impl Screen {
             picture,
             shared,
             voice,
+            secrets: OnceLock::new(),
             paint,
         }
+    }
+
+    /// From now on these are hidden in everything but standard output: that is data.
+    pub fn keep_secret(&self, secrets: Secrets) {
+        // Once a run, before it starts.
+        let _known = self.secrets.set(secrets);
+    }
+
+    fn hide<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        self.secrets
+            .get()
+            .map_or(Cow::Borrowed(text), |secrets| secrets.hide(text))
     }
 
     pub fn voice(&self) -> Voice {
@@ -133,7 +149,7 @@ impl Screen {
     pub fn draw(&self, lines: &[String]) {
         self.flush();
         if let Some(picture) = &self.picture {
-            picture.set_message(Cow::Owned(lines.join("\n")));
+            picture.set_message(Cow::Owned(self.hide(&lines.join("\n")).into_owned()));
         }
     }
 
@@ -203,7 +219,7 @@ impl Screen {
 
     /// A line, or several, on standard error, as they are.
     pub fn raw(&self, text: &str) {
-        let text = format!("{text}\n");
+        let text = self.hide(text).into_owned() + "\n";
         let _unheard = self.aside(|| self.err.lock().write_all(text.as_bytes()));
     }
 }

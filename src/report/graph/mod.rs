@@ -9,7 +9,7 @@ mod svg;
 mod text;
 mod words;
 
-use crate::plan::Plan;
+use crate::plan::{Conn, Plan, Stage};
 use crate::report::paint::Paint;
 
 /// For the terminal, at most so many columns wide.
@@ -30,6 +30,18 @@ pub fn mermaid(plan: &Plan) -> String {
 /// A picture that stands alone.
 pub fn svg(plan: &Plan) -> String {
     svg::draw(plan)
+}
+
+/// A stage in a line: how it runs, what holds for it, its steps.
+pub fn stage(plan: &Plan, stage: &Stage) -> String {
+    let mut words = vec![words::executor(stage)];
+    words.extend(words::manner(plan, stage));
+    format!("{}: {}", words.join(", "), words::steps(stage).join(" › "))
+}
+
+/// A connection in a line: its type and bounds.
+pub fn conn(conn: &Conn) -> String {
+    words::conn(conn)
 }
 
 /// `3 stages, 2 connections`.
