@@ -170,16 +170,24 @@ impl Found<'_, '_> {
             let compiled = known
                 .step
                 .compile(input.as_ref(), after, &self.compile_cx(&env));
-            program.steps.push(Step {
-                label: read.label().to_owned(),
-                text: known.step.describe(),
-                place: places.place(read.node.at),
-                op: compiled.op,
-                waits: known.step.waits(),
-                policy: read.policy,
-            });
+            let source = input.is_none();
+            let mut push = |op, waits| {
+                program.steps.push(Step {
+                    label: read.label().to_owned(),
+                    text: known.step.describe(),
+                    place: places.place(read.node.at),
+                    op,
+                    waits,
+                    policy: read.policy,
+                });
+            };
+            push(compiled.op, known.step.waits());
             entering.get_or_insert_with(|| compiled.out.clone());
             input = Some(compiled.out);
+            if source && let Some(second) = known.step.second(after) {
+                push(second.op, false);
+                input = Some(second.out);
+            }
         }
         let gives = input.unwrap_or(Type::Any);
         Compiled {

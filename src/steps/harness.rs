@@ -1,6 +1,8 @@
 //! Runs one step over JSON items in batches of whatever sizes, as the worker loop would, and checks that every
 //! row is accounted for. For tests.
 
+use std::path::Path;
+
 use serde_json::Value as Json;
 
 use super::table::find;
@@ -256,7 +258,7 @@ pub(super) fn run_step(step: &dyn Step, out: &Type, ty: &Type, items: &[Json], h
     let cx = CompileCx {
         env: &env,
         types: &NoTypes,
-        folder: std::path::Path::new("."),
+        folder: Path::new("."),
         scope: &scope,
     };
     let compiled = step.compile(Some(&narrow), &how.after, &cx);
@@ -296,6 +298,85 @@ pub(super) fn run_step(step: &dyn Step, out: &Type, ty: &Type, items: &[Json], h
             "{yaml}: every row is accounted for: {ran:?}"
         );
     }
+    ran
+}
+
+/// A step as the source of a stage, with `as`.
+pub(super) fn infer_source(
+    yaml: &str,
+    target: Option<&Type>,
+) -> Result<(Box<dyn Step>, Type), Vec<Diagnostic>> {
+    let node = node(yaml);
+    let (key, options) = &node.as_map().unwrap()[0];
+    let def = find(&key.text).unwrap_or_else(|| panic!("no step {}", key.text));
+    let mut diagnostics = Diagnostics::default();
+    let mut reader = Reader {
+        diagnostics: &mut diagnostics,
+        step: def.name,
+        at: key.at,
+    };
+    let mut step = (def.read)(options, &mut reader);
+    let mut out = Type::Any;
+    if let Some(step) = &mut step {
+        if let Some(ty) = target {
+            assert!(step.target(ty), "{yaml} takes no `as`");
+        }
+        let mut cx = Infer {
+            env: &Env::default(),
+            types: &NoTypes,
+            diagnostics: &mut diagnostics,
+            at: key.at,
+            folder: Path::new("."),
+        };
+        out = step.infer(None, &mut cx);
+    }
+    if diagnostics.has_errors() {
+        return Err(diagnostics.sorted());
+    }
+    Ok((step.expect("a step, or an error"), out))
+}
+
+/// Runs a source to its end.
+pub(super) fn run_source(yaml: &str, target: Option<&Type>, folder: &Path, after: &Uses) -> Ran {
+    let (step, out) = infer_source(yaml, target).unwrap_or_else(|said| panic!("{yaml}: {said:#?}"));
+    let (env, scope) = (Env::default(), Scope::default());
+    let cx = CompileCx {
+        env: &env,
+        types: &NoTypes,
+        folder,
+        scope: &scope,
+    };
+    let compiled = step.compile(None, after, &cx);
+    let Op::Source(make) = &compiled.op else {
+        panic!("{:?}", compiled.op)
+    };
+    let mut bench = Bench::default();
+    let mut ran = Ran::default();
+    let mut rows = match bench.pull_all(&mut *make(), 3) {
+        Ok(rows) => rows,
+        Err(error) => {
+            ran.stopped = Some(error);
+            Vec::new()
+        }
+    };
+    let second = step.second(after);
+    let ty = second.as_ref().map_or(&compiled.out, |s| &s.out).clone();
+    assert_eq!(after.narrow(&ty), after.narrow(&out));
+    if let Some(second) = &second {
+        let Op::Each(make) = &second.op else {
+            panic!("{:?}", second.op)
+        };
+        let mut made = Vec::new();
+        run_batches(&mut *make(), rows, false, &mut bench, &mut made, &mut ran);
+        rows = made;
+    }
+    for batch in &rows {
+        assert_eq!(batch.ty(), &ty);
+        ran.out
+            .extend(json(batch).map(|item| seen(item, &after.narrow(&out))));
+    }
+    ran.ty = Some(ty);
+    ran.errors = bench.faults.0.into_iter().map(|(_, e)| e.message).collect();
     ran
 }
 

@@ -82,6 +82,12 @@ pub trait Step: Debug + Send + Sync {
     /// What runs, for an input narrowed to what is used. Called only for a file without errors.
     fn compile(&self, input: Option<&Type>, after: &Uses, cx: &CompileCx<'_>) -> Compiled;
 
+    /// For a source that only cuts its rows out: what reads them, by every worker. `compile` says what it takes.
+    fn second(&self, after: &Uses) -> Option<Compiled> {
+        let _ = after;
+        None
+    }
+
     /// Does this step wait for others, for time, or for the world?
     fn waits(&self) -> bool {
         false

@@ -12,6 +12,18 @@ use super::raw;
 pub struct Block {
     bytes: Vec<u8>,
     pool: Weak<BlockPool>,
+    from: Option<ReadFrom>,
+}
+
+/// Where the bytes of a block come from: for messages, and for what a file says once about all its rows.
+#[derive(Clone, Debug)]
+pub struct ReadFrom {
+    /// The file, as the user names it.
+    pub name: Arc<str>,
+    /// The number of the line at the block's first byte, from 1.
+    pub line: u64,
+    /// The names in the file's header, where it has one.
+    pub columns: Option<Arc<[String]>>,
 }
 
 impl Block {
@@ -20,11 +32,23 @@ impl Block {
         Block {
             bytes,
             pool: Weak::new(),
+            from: None,
         }
     }
 
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
+    }
+
+    pub fn from(&self) -> Option<&ReadFrom> {
+        self.from.as_ref()
+    }
+
+    /// The header has been read: before the block is shared.
+    pub fn set_columns(&mut self, columns: Arc<[String]>) {
+        if let Some(from) = &mut self.from {
+            from.columns = Some(columns);
+        }
     }
 }
 
@@ -72,10 +96,11 @@ impl BlockPool {
     }
 
     /// A block that will come back here.
-    pub fn block(self: &Arc<Self>, bytes: Vec<u8>) -> Block {
+    pub fn block(self: &Arc<Self>, bytes: Vec<u8>, from: Option<ReadFrom>) -> Block {
         Block {
             bytes,
             pool: Arc::downgrade(self),
+            from,
         }
     }
 }
@@ -162,6 +187,11 @@ impl Blocks {
         raw::text(self.bytes(span))
     }
 
+    /// The block that a span is a part of; `None` where it stands in what this batch has made itself.
+    pub fn block_of(&self, span: Span) -> Option<&Arc<Block>> {
+        self.list.get(usize::from(span.block))
+    }
+
     fn append(&mut self, bytes: &[u8]) -> Option<Span> {
         if self.list.len() >= 255 || bytes.len() >= ARENA_MAX {
             return None;
@@ -240,6 +270,15 @@ impl Blocks {
             "BUG: a text span that is not UTF-8"
         );
         Cell::Text(span)
+    }
+
+    /// A cell for the bytes at `at..at + len` of block `number`, without a copy.
+    pub fn bin_in(&self, number: u8, at: usize, len: usize) -> Cell {
+        Cell::Bin(Span {
+            block: number,
+            at: at as u32,
+            len: len as u32,
+        })
     }
 
     /// A part of a text cell, without a copy. `from` and `to` must lie on character boundaries.

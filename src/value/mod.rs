@@ -16,7 +16,7 @@ mod types;
 pub mod wreck;
 
 pub use batch::{Batch, Row};
-pub use block::{Block, BlockPool, Blocks};
+pub use block::{Block, BlockPool, Blocks, ReadFrom};
 pub use cell::{Cell, Heap, Map, Span};
 pub use json::{JsonReader, JsonRows, Want, Wanted};
 pub use types::{Field, Name, RecordType, Shape, Type};

@@ -6,7 +6,9 @@
 
 use memchr::{memchr, memrchr};
 
-use super::{Format, Op, Parser, Slots};
+use super::near::near;
+use super::rows::{self, Parser, Slots, op};
+use super::{Format, Op};
 use crate::expr::Uses;
 use crate::value::{Cell, Type};
 
@@ -56,7 +58,7 @@ impl Format for Apache {
             strict,
             last: ([0; TIME_LEN], Cell::Null),
         };
-        super::op(parser, out)
+        op(parser, out)
     }
 }
 
@@ -85,7 +87,7 @@ struct Line {
 }
 
 impl Parser for ApacheParser {
-    fn parse(&mut self, text: &str, out: &mut Slots<'_>) -> Result<(), String> {
+    fn parse(&mut self, text: &str, out: &mut Slots<'_>) -> Result<(), rows::Wrong> {
         let bytes = text.as_bytes();
         let agent = self.wanted[AGENT] || self.strict;
         let line = cut(bytes, self.combined, agent)
@@ -389,28 +391,6 @@ fn find_time(line: &[u8]) -> Result<(usize, usize, usize), Wrong> {
         return Err(Wrong::NoRequest(close + 1));
     }
     Ok((open, time, close + 3))
-}
-
-/// The place of the first of these bytes, where it is probably not far off: eight bytes at once, without a jump
-/// into a function that must first find out what the processor can.
-#[inline]
-fn near<const N: usize>(bytes: [u8; N], text: &[u8]) -> Option<usize> {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    let (words, tail) = text.as_chunks::<8>();
-    for (i, word) in words.iter().enumerate() {
-        let word = u64::from_le_bytes(*word);
-        let mut found = 0;
-        for byte in bytes {
-            let x = word ^ (ONES * u64::from(byte));
-            found |= x.wrapping_sub(ONES) & !x & (ONES << 7);
-        }
-        if found != 0 {
-            // The lowest mark is right; those above it may be false alarms.
-            return Some(i * 8 + found.trailing_zeros() as usize / 8);
-        }
-    }
-    let at = tail.iter().position(|b| bytes.contains(b))?;
-    Some(words.len() * 8 + at)
 }
 
 /// `host ident user`; only a user may have blanks in it.

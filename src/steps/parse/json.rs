@@ -1,6 +1,7 @@
 //! `parse: json`.
 
-use super::{Format, Op, Parser, Slots};
+use super::rows::{Parser, Slots, Wrong, op};
+use super::{Format, Op};
 use crate::expr::{Use, Uses};
 use crate::value::{JsonReader, Type, Want, Wanted};
 
@@ -22,7 +23,7 @@ impl Format for Json {
         } else {
             wanted(after)
         };
-        super::op(JsonParser(JsonReader::new(full, out, wanted)), out)
+        op(JsonParser(JsonReader::new(full, out, wanted)), out)
     }
 }
 
@@ -47,10 +48,10 @@ pub(in crate::steps) fn wanted(uses: &Uses) -> Wanted {
 }
 
 #[derive(Clone)]
-struct JsonParser(JsonReader);
+pub(in crate::steps) struct JsonParser(pub JsonReader);
 
 impl Parser for JsonParser {
-    fn parse(&mut self, text: &str, out: &mut Slots<'_>) -> Result<(), String> {
-        self.0.read(text, out.span, out.cells, out.blocks)
+    fn parse(&mut self, text: &str, out: &mut Slots<'_>) -> Result<(), Wrong> {
+        Ok(self.0.read(text, out.span, out.cells, out.blocks)?)
     }
 }

@@ -1,23 +1,22 @@
 //! The step `parse`: text to records; one file a format.
 //!
-//! Knows lines and cells, not where the lines come from. Pitfall: a parser must append exactly one row or
-//! nothing; [`ParseStep`] takes back what a failed one has begun.
+//! Knows texts and cells, not where the texts come from. Pitfall: a parser must append exactly one row or
+//! nothing; what a failed one has begun is taken back.
 
 mod apache;
-mod json;
+pub(super) mod csv;
+pub(super) mod json;
+mod logfmt;
+mod near;
 mod regex;
+pub(super) mod rows;
 
-use std::sync::Arc;
-
-use super::words::{a, no_item};
-use super::{
-    BatchStep, CompileCx, Compiled, Cx, Flow, Group, Infer, ItemError, Op, Opt, Reader, Step,
-    StepDef,
-};
-use crate::diagnostic::Diagnostic;
+use super::words::{a, field_names, no_item};
+use super::{CompileCx, Compiled, Group, Infer, Op, Opt, Reader, Step, StepDef};
+use crate::diagnostic::{At, Diagnostic, nearest};
 use crate::expr::{Env, Use, Uses};
-use crate::spec::{Key, Node};
-use crate::value::{Batch, Blocks, Cell, Shape, Span, Type};
+use crate::spec::Node;
+use crate::value::Type;
 
 pub(super) static PARSE: StepDef = StepDef {
     name: "parse",
@@ -27,7 +26,7 @@ pub(super) static PARSE: StepDef = StepDef {
     options: &[
         Opt {
             name: "format",
-            form: "json|combined|common",
+            form: "json|csv|logfmt|combined|common|regex",
             help: "The format, where it needs no options of its own.",
             required: false,
         },
@@ -35,6 +34,18 @@ pub(super) static PARSE: StepDef = StepDef {
             name: "json",
             form: "any",
             help: "One JSON value; its type is `any` unless `as` says more. Options: `strict`.",
+            required: false,
+        },
+        Opt {
+            name: "csv",
+            form: "any",
+            help: "A row of separated values. Options: `columns` (their names, required), `delimiter`, `strict`.",
+            required: false,
+        },
+        Opt {
+            name: "logfmt",
+            form: "any",
+            help: "`key=value key=\"a value\"`; the values are texts unless `as` says more. Options: `strict`.",
             required: false,
         },
         Opt {
@@ -69,16 +80,15 @@ pub(super) static PARSE: StepDef = StepDef {
     read,
 };
 
-/// The formats, for "did you mean" and the options that each has.
+/// The formats, for "did you mean", and the options that each has.
 const FORMATS: &[(&str, &[&str])] = &[
     ("json", &["strict"]),
+    ("csv", &["columns", "delimiter", "strict"]),
+    ("logfmt", &["strict"]),
     ("combined", &["strict"]),
     ("common", &["strict"]),
     ("regex", &["pattern", "strict"]),
 ];
-
-/// Formats of the language that are still to be built.
-const LATER: &[&str] = &["csv", "logfmt"];
 
 /// What a format makes of a text.
 trait Format: std::fmt::Debug + Send + Sync {
@@ -88,6 +98,15 @@ trait Format: std::fmt::Debug + Send + Sync {
     /// Does it make the type that `as` asks for by itself?
     fn converts(&self) -> bool {
         false
+    }
+
+    /// Can it make that type?
+    ///
+    /// # Errors
+    /// Why not, in a sentence.
+    fn check(&self, full: &Type) -> Result<(), String> {
+        let _ = full;
+        Ok(())
     }
 
     /// The code that makes rows of type `out`, which has those fields of `full` that `after` uses.
@@ -103,112 +122,107 @@ struct Parse {
 }
 
 fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Box<dyn Step>> {
-    if let Some(map) = node.as_map() {
-        let known: Vec<&str> = ["format", "strict"]
-            .into_iter()
-            .chain(FORMATS.iter().map(|f| f.0))
-            .collect();
-        if let Some((key, _)) = map.iter().find(|(k, _)| LATER.contains(&k.text.as_str())) {
-            return not_yet(key, reader);
-        }
-        let options = reader.options(node, &known);
-        let named: Vec<&(Key, Node)> = options.iter().filter(|(k, _)| k.text != "strict").collect();
-        let strict = match options.iter().find(|(k, _)| k.text == "strict") {
-            Some((_, node)) => reader.flag(node, "`strict`")?,
-            None => false,
-        };
-        let [(key, value)] = named.as_slice() else {
-            let message = match named.as_slice() {
-                [] => "`parse` does not say what to read".to_owned(),
-                [_, second, ..] => format!(
+    let Some(map) = node.as_map() else {
+        return named_format(node, false, reader);
+    };
+    let known: Vec<&str> = ["format", "strict"]
+        .into_iter()
+        .chain(FORMATS.iter().map(|f| f.0))
+        .collect();
+    reader.options(node, &known);
+    let (strict, formats): (Vec<_>, Vec<_>) = map.iter().partition(|(k, _)| k.text == "strict");
+    let strict = match strict.first() {
+        Some((_, node)) => reader.flag(node, "`strict`")?,
+        None => false,
+    };
+    let [(key, value)] = formats.as_slice() else {
+        let (at, message) = match formats.get(1) {
+            None => (node.at, "`parse` does not say what to read".to_owned()),
+            Some((second, _)) => (
+                second.at,
+                format!(
                     "`parse` reads one format, and `{}` is a second one",
-                    second.0.text
+                    second.text
                 ),
-                [_] => unreachable!("BUG: one format is handled above"),
-            };
-            let at = named.get(1).map_or(node.at, |(k, _)| k.at);
-            reader
-                .diagnostics
-                .push(Diagnostic::new("E0106", at, message).help(formats()));
-            return None;
+            ),
         };
-        if key.text == "format" {
-            return named_format(value, strict, reader);
-        }
-        return with_options(key, value, strict, reader);
-    }
-    named_format(node, false, reader)
-}
-
-fn named_format(node: &Node, strict: bool, reader: &mut Reader<'_>) -> Option<Box<dyn Step>> {
-    let text = reader.text(node, "`parse`")?;
-    let key = Key {
-        text: text.to_owned(),
-        at: node.at,
-    };
-    if LATER.contains(&text) {
-        return not_yet(&key, reader);
-    }
-    if !FORMATS.iter().any(|(name, _)| *name == text) {
-        let mut d = Diagnostic::new(
-            "E0105",
-            node.at,
-            format!("`parse` knows no format `{text}`"),
-        );
-        d = match crate::diagnostic::nearest(text, FORMATS.iter().map(|f| f.0)) {
-            Some(near) => d.help(format!("did you mean `{near}`?")),
-            None => d.help(formats()),
-        };
-        reader.diagnostics.push(d);
-        return None;
-    }
-    build(&key, None, None, strict, reader)
-}
-
-fn formats() -> String {
-    let names: Vec<&str> = FORMATS.iter().map(|f| f.0).collect();
-    format!("the formats are {}", names.join(", "))
-}
-
-fn not_yet(key: &Key, reader: &mut Reader<'_>) -> Option<Box<dyn Step>> {
-    let message = format!(
-        "`parse: {}` is part of the language, but not built yet",
-        key.text
-    );
-    reader.error("E0104", key.at, message);
-    None
-}
-
-/// `{combined: {strict: true}}`, `{regex: '...'}`.
-fn with_options(
-    key: &Key,
-    value: &Node,
-    strict: bool,
-    reader: &mut Reader<'_>,
-) -> Option<Box<dyn Step>> {
-    let Some((_, known)) = FORMATS.iter().find(|(name, _)| *name == key.text) else {
+        reader
+            .diagnostics
+            .push(Diagnostic::new("E0106", at, message).help(format_names()));
         return None;
     };
-    if value.as_map().is_some() {
+    if key.text == "format" {
+        return named_format(value, strict, reader);
+    }
+    let (name, options) = FORMATS.iter().find(|(name, _)| *name == key.text)?;
+    let args = if value.as_map().is_some() {
         let strict = match value.get("strict") {
             Some(node) => reader.flag(node, "`strict`")?,
             None => strict,
         };
-        reader.options(value, known);
-        return build(key, None, Some(value), strict, reader);
-    }
-    build(key, Some(value), None, strict, reader)
+        reader.options(value, options);
+        Args {
+            at: key.at,
+            main: None,
+            options: Some(value),
+            strict,
+        }
+    } else {
+        Args {
+            at: key.at,
+            main: Some(value),
+            options: None,
+            strict,
+        }
+    };
+    build(name, args, reader)
 }
 
-fn build(
-    key: &Key,
-    main: Option<&Node>,
-    options: Option<&Node>,
+fn named_format(node: &Node, strict: bool, reader: &mut Reader<'_>) -> Option<Box<dyn Step>> {
+    let text = reader.text(node, "`parse`")?;
+    let Some((name, _)) = FORMATS.iter().find(|(name, _)| *name == text) else {
+        let d = Diagnostic::new(
+            "E0105",
+            node.at,
+            format!("`parse` knows no format `{text}`"),
+        );
+        reader
+            .diagnostics
+            .push(match nearest(text, FORMATS.iter().map(|f| f.0)) {
+                Some(near) => d.help(format!("did you mean `{near}`?")),
+                None => d.help(format_names()),
+            });
+        return None;
+    };
+    build(
+        name,
+        Args {
+            at: node.at,
+            main: None,
+            options: None,
+            strict,
+        },
+        reader,
+    )
+}
+
+fn format_names() -> String {
+    let names: Vec<&str> = FORMATS.iter().map(|f| f.0).collect();
+    format!("the formats are {}", names.join(", "))
+}
+
+/// What was written behind a format's name.
+struct Args<'n> {
+    at: At,
+    /// `{regex: '...'}`
+    main: Option<&'n Node>,
+    /// `{csv: {columns: [a, b]}}`
+    options: Option<&'n Node>,
     strict: bool,
-    reader: &mut Reader<'_>,
-) -> Option<Box<dyn Step>> {
-    let name = FORMATS.iter().find(|(name, _)| *name == key.text)?.0;
-    if let (Some(node), true) = (main, name != "regex") {
+}
+
+fn build(name: &'static str, args: Args<'_>, reader: &mut Reader<'_>) -> Option<Box<dyn Step>> {
+    if let (Some(node), true) = (args.main, name != "regex") {
         let message = format!(
             "the options of `{name}` must be a mapping, not {}",
             node.describe()
@@ -216,22 +230,73 @@ fn build(
         reader.error("E0105", node.at, message);
         return None;
     }
+    let option = |name: &str| args.options.and_then(|o| o.get(name));
     let format: Box<dyn Format> = match name {
         "json" => Box::new(json::Json),
         "combined" => Box::new(apache::Apache { combined: true }),
         "common" => Box::new(apache::Apache { combined: false }),
+        "logfmt" => Box::new(logfmt::Logfmt),
+        "csv" => Box::new(read_csv(
+            args.at,
+            option("columns"),
+            option("delimiter"),
+            reader,
+        )?),
         _ => Box::new(regex::Pattern::read(
-            key.at,
-            main.or_else(|| options?.get("pattern")),
+            args.at,
+            args.main.or_else(|| option("pattern")),
             reader,
         )?),
     };
     Some(Box::new(Parse {
         name,
         format,
-        strict,
+        strict: args.strict,
         target: None,
     }))
+}
+
+fn read_csv(
+    at: At,
+    columns: Option<&Node>,
+    delimiter: Option<&Node>,
+    reader: &mut Reader<'_>,
+) -> Option<csv::Csv> {
+    let Some(columns) = columns else {
+        let d = Diagnostic::new(
+            "E0106",
+            at,
+            "`csv` needs the names of the columns, since a text alone has no header",
+        );
+        reader.diagnostics.push(d.help("write `parse: {csv: {columns: [a, b]}}`; a file with a header is read by `read: {path: ..., format: csv}`"));
+        return None;
+    };
+    let columns = field_names(columns, "`columns`", reader)?;
+    let delimiter = delimiter.map_or(Some(b','), |n| read_delimiter(n, reader))?;
+    Some(csv::Csv {
+        delimiter,
+        columns: columns.into_iter().map(|k| k.text).collect(),
+    })
+}
+
+/// One character that may stand between fields.
+pub(super) fn read_delimiter(node: &Node, reader: &mut Reader<'_>) -> Option<u8> {
+    let text = reader.text(node, "`delimiter`")?;
+    match text.as_bytes() {
+        [byte] if byte.is_ascii() && !matches!(byte, b'"' | b'\r' | b'\n') => Some(*byte),
+        _ => {
+            let d = Diagnostic::new(
+                "E0105",
+                node.at,
+                format!(
+                    "`delimiter` must be one ASCII character, not {}",
+                    node.describe()
+                ),
+            );
+            reader.diagnostics.push(d.help("such as `;` or \"\\t\""));
+            None
+        }
+    }
 }
 
 impl Parse {
@@ -266,7 +331,12 @@ impl Step for Parse {
                 cx.diagnostics.push(d.help(help));
             }
         }
-        self.full()
+        let full = self.full();
+        if let Err(message) = self.format.check(&full) {
+            cx.diagnostics
+                .push(Diagnostic::new("E0304", cx.at, message));
+        }
+        full
     }
 
     fn uses(&self, _: &Type, _: &Uses, _: &Env) -> Uses {
@@ -293,109 +363,11 @@ impl Step for Parse {
     }
 }
 
-/// Reads one text into one row.
-trait Parser: Clone + Send + Sync + 'static {
-    /// Appends the row.
-    ///
-    /// # Errors
-    /// What is wrong with the text, in a sentence. What was appended by then is taken back.
-    fn parse(&mut self, text: &str, out: &mut Slots<'_>) -> Result<(), String>;
-}
-
-/// Where a parser puts its cells.
-struct Slots<'a> {
-    cells: &'a mut Vec<Cell>,
-    blocks: &'a mut Blocks,
-    /// Where the text stands in `blocks`, if it does.
-    span: Option<Span>,
-}
-
-impl Slots<'_> {
-    /// Appends the part `from..to` of the text, on character boundaries.
-    #[inline]
-    fn text(&mut self, text: &str, from: usize, to: usize) {
-        let cell = match self.span {
-            Some(span) => self.blocks.sub(span, from, to),
-            None => self.blocks.text(&text[from..to]),
-        };
-        self.cells.push(cell);
-    }
-
-    #[inline]
-    fn push(&mut self, cell: Cell) {
-        self.cells.push(cell);
-    }
-}
-
-/// The op that runs a parser.
-fn op(parser: impl Parser, out: &Type) -> Op {
-    let shape = Shape::of(out);
-    Op::Each(Arc::new(move || {
-        Box::new(ParseStep {
-            parser: parser.clone(),
-            shape: shape.clone(),
-        })
-    }))
-}
-
-struct ParseStep<P> {
-    parser: P,
-    shape: Arc<Shape>,
-}
-
-impl<P: Parser> BatchStep for ParseStep<P> {
-    fn run(&mut self, mut batch: Batch, cx: &mut Cx<'_>) -> Flow {
-        let mut out = batch.derive(self.shape.clone());
-        for i in 0..batch.len() {
-            let row = batch.row(i);
-            let cell = &row.cells[0];
-            let Some(text) = row.str(0) else {
-                cx.fail(batch.origin(i), row, not_text(cell, batch.blocks()));
-                continue;
-            };
-            let span = if let Cell::Text(span) = cell {
-                Some(*span)
-            } else {
-                None
-            };
-            let (cells, blocks) = out.parts_mut();
-            let before = cells.len();
-            match self.parser.parse(
-                text,
-                &mut Slots {
-                    cells,
-                    blocks,
-                    span,
-                },
-            ) {
-                Ok(()) => out.grew_from(&batch, i),
-                Err(message) => {
-                    cells.truncate(before);
-                    cx.fail(batch.origin(i), row, ItemError::parse(message));
-                }
-            }
-        }
-        Flow::Next(out)
-    }
-}
-
-/// An item that has no text, where the type allowed that.
-fn not_text(cell: &Cell, blocks: &Blocks) -> ItemError {
-    let mut found = Vec::new();
-    cell.write_text(blocks, &mut found);
-    found.truncate(60);
-    let found = String::from_utf8_lossy(&found).into_owned();
-    ItemError::new(
-        super::ItemErrorKind::Type,
-        format!("`parse` reads text, but the item is {found}"),
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::steps::testing::run_each;
-    use crate::value::JsonRows;
+    use crate::value::{Batch, Blocks, JsonRows, Shape};
 
     /// What a format makes of one text, written as JSON, or what it says is wrong.
     pub(super) fn parse_as(
@@ -403,7 +375,22 @@ mod tests {
         after: &Uses,
         text: &str,
     ) -> Result<String, String> {
-        let full = format.makes(None);
+        parse_with(format, None, after, text)
+    }
+
+    /// The same for the type that `as` asks for.
+    pub(super) fn parse_to(format: &dyn Format, ty: &Type, text: &str) -> Result<String, String> {
+        format.check(ty)?;
+        parse_with(format, Some(ty), &Uses::all(Use::Look), text)
+    }
+
+    fn parse_with(
+        format: &dyn Format,
+        target: Option<&Type>,
+        after: &Uses,
+        text: &str,
+    ) -> Result<String, String> {
+        let full = format.makes(target);
         let out = after.narrow(&full);
         let mut blocks = Blocks::new();
         let cell = blocks.text(text);

@@ -3,7 +3,8 @@
 use regex::{CaptureLocations, Regex};
 use regex_syntax::hir::{Hir, HirKind};
 
-use super::{Format, Op, Parser, Slots};
+use super::rows::{Parser, Slots, Wrong, op};
+use super::{Format, Op};
 use crate::diagnostic::{At, Diagnostic};
 use crate::expr::Uses;
 use crate::spec::Node;
@@ -117,7 +118,7 @@ impl Format for Pattern {
                 .collect(),
             regex: self.regex.clone(),
         };
-        super::op(parser, out)
+        op(parser, out)
     }
 }
 
@@ -129,14 +130,15 @@ struct RegexParser {
 }
 
 impl Parser for RegexParser {
-    fn parse(&mut self, text: &str, out: &mut Slots<'_>) -> Result<(), String> {
+    fn parse(&mut self, text: &str, out: &mut Slots<'_>) -> Result<(), Wrong> {
         let matches = if self.groups.is_empty() {
             self.regex.is_match(text)
         } else {
             self.regex.captures_read(&mut self.found, text).is_some()
         };
         if !matches {
-            return Err("the text does not match the regular expression".into());
+            let message = "the text does not match the regular expression";
+            return Err(Wrong::Text(message.into()));
         }
         for group in &self.groups {
             match self.found.get(*group) {

@@ -1,22 +1,25 @@
-//! The files that a `read` goes through, one after the other, as plain bytes: opened, decompressed, counted.
+//! The files that a `read` goes through, one after the other, as plain UTF-8 bytes: found, opened, decompressed,
+//! decoded, counted.
 
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use flate2::read::MultiGzDecoder;
 
+use super::decode::{Decoder, Encoding};
 use super::pump::{Pump, Pumped};
-use crate::steps::RunError;
-use crate::wait::{Agent, Wait, What};
+use crate::steps::{Cx, RunError};
+use crate::wait::{Wait, What};
 
 /// What is to be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Place {
     Stdin,
-    /// As the user wrote it, and where that is.
+    /// As the user wrote it, and where that is; perhaps with wildcards.
     File(String, PathBuf),
 }
 
@@ -35,18 +38,58 @@ impl Place {
             Place::File(name, _) => name,
         }
     }
+
+    /// The files that a path with wildcards stands for, sorted; a file whose name has such characters is meant
+    /// itself.
+    pub(super) fn matches(&self) -> Result<Option<Vec<Place>>, String> {
+        let Place::File(name, path) = self else {
+            return Ok(None);
+        };
+        if !name.contains(['*', '?', '[']) || path.symlink_metadata().is_ok() {
+            return Ok(None);
+        }
+        let pattern = path
+            .to_str()
+            .ok_or_else(|| format!("the path {name} is not UTF-8"))?;
+        // The folder is given, only what the user wrote has wildcards.
+        let folder = pattern
+            .strip_suffix(name.as_str())
+            .map_or(String::new(), glob::Pattern::escape);
+        let written = pattern
+            .strip_suffix(name.as_str())
+            .map_or(pattern, |_| name.as_str());
+        let paths = glob::glob(&format!("{folder}{written}"))
+            .map_err(|e| format!("{name} is no pattern for files: {}", e.msg))?;
+        let mut found = Vec::new();
+        for path in paths {
+            let path = path
+                .map_err(|e| format!("cannot look into {}: {}", e.path().display(), e.error()))?;
+            if path.is_dir() {
+                continue;
+            }
+            let shown = path.strip_prefix(pattern.strip_suffix(name.as_str()).unwrap_or_default());
+            let name = shown.unwrap_or(&path).display().to_string();
+            found.push(Place::File(name, path));
+        }
+        Ok(Some(found))
+    }
 }
 
 /// One after the other.
 #[derive(Debug)]
 pub(super) struct Inputs {
-    places: Vec<Place>,
-    /// Why the places are not known.
-    broken: Option<String>,
+    places: Result<Vec<Place>, String>,
     /// The number of the place that comes next.
     next: usize,
     open: Option<Open>,
+    name: Arc<str>,
     started: bool,
+    encoding: Encoding,
+    decoder: Decoder,
+    scratch: Vec<u8>,
+    out: Vec<u8>,
+    /// After the last file, wait for more.
+    follow: bool,
     /// Bytes of the files as they lie on the disk.
     done: Arc<AtomicU64>,
     total: Option<u64>,
@@ -54,6 +97,8 @@ pub(super) struct Inputs {
 
 enum Open {
     File(Box<dyn Read + Send>),
+    /// A file that is followed, and how far it was read.
+    Followed(File, u64),
     Pump(Pump),
 }
 
@@ -61,6 +106,7 @@ impl std::fmt::Debug for Open {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Open::File(_) => "File",
+            Open::Followed(..) => "Followed",
             Open::Pump(_) => "Pump",
         })
     }
@@ -86,33 +132,49 @@ impl<R: Read> Read for Counted<R> {
     }
 }
 
+/// How often a followed file is looked at.
+const LOOK: Duration = Duration::from_millis(200);
+
 impl Inputs {
     /// `places` may be an error of the expressions in their names, which is said when the reading begins.
-    pub(super) fn new(places: Result<Vec<Place>, String>) -> Inputs {
-        let (places, broken) = match places {
-            Ok(places) => (places, None),
-            Err(message) => (Vec::new(), Some(message)),
-        };
+    pub(super) fn new(
+        places: Result<Vec<Place>, String>,
+        encoding: Encoding,
+        follow: bool,
+    ) -> Inputs {
         Inputs {
             places,
-            broken,
             next: 0,
             open: None,
+            name: "".into(),
             started: false,
+            encoding,
+            decoder: Decoder::new(encoding),
+            scratch: Vec::new(),
+            out: Vec::new(),
+            follow,
             done: Arc::default(),
             total: None,
         }
     }
 
-    /// Looks at every file before the first is read, so that one that is missing is not found after an hour.
-    fn start(&mut self) -> Result<(), RunError> {
-        if let Some(message) = &self.broken {
-            return Err(RunError::Failed {
-                message: message.clone(),
-            });
+    /// Finds every file, and looks at each, before the first is read, so that one that is missing is not found
+    /// after an hour.
+    fn start(&mut self, cx: &Cx<'_>) -> Result<(), RunError> {
+        let failed = |message: String| RunError::Failed { message };
+        let mut places = Vec::new();
+        for place in self.places.clone().map_err(failed)? {
+            match place.matches().map_err(failed)? {
+                Some(found) if found.is_empty() => {
+                    cx.output
+                        .log(&format!("warning: no file matches {}", place.name()));
+                }
+                Some(found) => places.extend(found),
+                None => places.push(place),
+            }
         }
-        let mut total = Some(0);
-        for place in &self.places {
+        let mut total = (!self.follow).then_some(0);
+        for place in &places {
             let size = match place {
                 Place::Stdin => None,
                 Place::File(name, path) => {
@@ -124,49 +186,94 @@ impl Inputs {
             };
             total = total.zip(size).map(|(a, b)| a + b);
         }
-        self.total = total;
+        (self.places, self.total) = (Ok(places), total);
         Ok(())
     }
 
     /// Opens the next input; `false` where there is none.
-    pub(super) fn advance(&mut self) -> Result<bool, RunError> {
+    pub(super) fn advance(&mut self, cx: &Cx<'_>) -> Result<bool, RunError> {
         if !std::mem::replace(&mut self.started, true) {
-            self.start()?;
+            self.start(cx)?;
         }
-        let Some(place) = self.places.get(self.next) else {
+        let places = self.places.as_deref().unwrap_or_default();
+        let Some(place) = places.get(self.next) else {
             self.open = None;
             return Ok(false);
         };
         self.next += 1;
-        let wrong = |e: &std::io::Error| RunError::io(format!("cannot read {}", place.name()), e);
-        self.open = Some(match place {
-            Place::Stdin => {
-                Open::Pump(Pump::start("stdin", std::io::stdin()).map_err(|e| wrong(&e))?)
-            }
-            Place::File(_, path) => open(path, &self.done).map_err(|e| wrong(&e))?,
-        });
+        self.name = place.name().into();
+        self.decoder = Decoder::new(self.encoding);
+        let opened = match place {
+            Place::Stdin => Pump::start("stdin", std::io::stdin()).map(Open::Pump),
+            Place::File(_, path) if self.follow => File::open(path).map(|f| Open::Followed(f, 0)),
+            Place::File(_, path) => open(path, &self.done),
+        };
+        self.open = Some(opened.map_err(|e| self.cannot_read(e))?);
         Ok(true)
     }
 
     /// The name of the input that is open.
-    pub(super) fn name(&self) -> &str {
-        self.places
-            .get(self.next.wrapping_sub(1))
-            .map_or("", Place::name)
+    pub(super) fn name(&self) -> &Arc<str> {
+        &self.name
     }
 
-    /// Fills `into` from the input that is open: a file's bytes as far as they go, of a pipe's what is there.
-    pub(super) fn fill(&mut self, into: &mut [u8], agent: &Arc<Agent>) -> Result<Filled, RunError> {
+    fn cannot_read(&self, e: std::io::Error) -> RunError {
+        RunError::io(format!("cannot read {}", self.name), &cut_off(e))
+    }
+
+    /// Fills `into` from the input that is open: a file's text as far as it goes, of a pipe's what is there.
+    pub(super) fn fill(&mut self, into: &mut [u8], cx: &Cx<'_>) -> Result<Filled, RunError> {
+        if self.decoder.is_plain() {
+            return self.raw(into, cx);
+        }
+        let mut scratch = std::mem::take(&mut self.scratch);
+        scratch.resize(self.decoder.fits(into.len()).max(1), 0);
+        let filled = self.raw(&mut scratch, cx);
+        self.out.clear();
+        let filled = match filled? {
+            Filled::Bytes(n) => {
+                self.decoder.decode(&scratch[..n], false, &mut self.out);
+                Filled::Bytes(self.out.len())
+            }
+            Filled::End => {
+                self.decoder.decode(b"", true, &mut self.out);
+                if self.out.is_empty() {
+                    Filled::End
+                } else {
+                    Filled::Bytes(self.out.len())
+                }
+            }
+            wait @ Filled::Wait(_) => wait,
+        };
+        into[..self.out.len()].copy_from_slice(&self.out);
+        self.scratch = scratch;
+        Ok(filled)
+    }
+
+    fn raw(&mut self, into: &mut [u8], cx: &Cx<'_>) -> Result<Filled, RunError> {
         let result = match &mut self.open {
             None => Ok(Filled::End),
             Some(Open::File(file)) => fill(file, into),
-            Some(Open::Pump(pump)) => pump.take(into, agent).map(|got| match got {
+            Some(Open::Followed(file, at)) => {
+                let path = match self.places.as_deref() {
+                    Ok([Place::File(_, path), ..]) => path,
+                    _ => unreachable!("BUG: more than one file is followed"),
+                };
+                follow(file, at, path, into).map(|n| match n {
+                    0 => Filled::Wait(Wait {
+                        what: What::Outside("more in a file"),
+                        until: Some(cx.clock.now() + LOOK),
+                    }),
+                    n => Filled::Bytes(n),
+                })
+            }
+            Some(Open::Pump(pump)) => pump.take(into, cx.agent).map(|got| match got {
                 Pumped::Bytes(n) => Filled::Bytes(n),
                 Pumped::Nothing => Filled::Wait(Wait::for_(What::Outside("standard input"))),
                 Pumped::End => Filled::End,
             }),
         };
-        result.map_err(|e| RunError::io(format!("cannot read {}", self.name()), &cut_off(e)))
+        result.map_err(|e| self.cannot_read(e))
     }
 
     pub(super) fn progress(&self) -> Option<(u64, u64)> {
@@ -179,19 +286,38 @@ fn open(path: &Path, done: &Arc<AtomicU64>) -> std::io::Result<Open> {
     let file = File::open(path)?;
     let regular = file.metadata()?.is_file();
     let file = Counted(file, done.clone());
-    let compressed = path
-        .extension()
-        .is_some_and(|e| e.eq_ignore_ascii_case("gz"));
-    Ok(match (regular, compressed) {
-        (true, false) => Open::File(Box::new(file)),
+    let plain: Box<dyn Read + Send> = match ending(path) {
         // Several members one after the other are one text, as gzip has it.
-        (true, true) => Open::File(Box::new(MultiGzDecoder::new(file))),
-        (false, false) => Open::Pump(Pump::start(&path.display().to_string(), file)?),
-        (false, true) => Open::Pump(Pump::start(
-            &path.display().to_string(),
-            MultiGzDecoder::new(file),
-        )?),
-    })
+        Ending::Gzip => Box::new(MultiGzDecoder::new(file)),
+        Ending::Zstd => Box::new(zstd::stream::read::Decoder::new(file)?),
+        Ending::Plain => Box::new(file),
+    };
+    if regular {
+        Ok(Open::File(plain))
+    } else {
+        Pump::start(&path.display().to_string(), plain).map(Open::Pump)
+    }
+}
+
+/// What a file's name says about its compression.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ending {
+    Plain,
+    Gzip,
+    Zstd,
+}
+
+pub(super) fn ending(path: &Path) -> Ending {
+    match path
+        .extension()
+        .and_then(|e| e.to_str())
+        .map(str::to_ascii_lowercase)
+        .as_deref()
+    {
+        Some("gz") => Ending::Gzip,
+        Some("zst") => Ending::Zstd,
+        _ => Ending::Plain,
+    }
 }
 
 fn fill(file: &mut dyn Read, into: &mut [u8]) -> std::io::Result<Filled> {
@@ -209,6 +335,34 @@ fn fill(file: &mut dyn Read, into: &mut [u8]) -> std::io::Result<Filled> {
     } else {
         Filled::Bytes(filled)
     })
+}
+
+/// Reads on in a file that may grow. Where another file has its name, or it has become shorter, that is read from
+/// its beginning.
+fn follow(file: &mut File, at: &mut u64, path: &Path, into: &mut [u8]) -> std::io::Result<usize> {
+    use std::os::unix::fs::MetadataExt as _;
+    loop {
+        match file.read(into) {
+            Ok(0) => {}
+            Ok(n) => {
+                *at += n as u64;
+                return Ok(n);
+            }
+            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => continue,
+            Err(e) => return Err(e),
+        }
+        let mine = file.metadata()?;
+        let other = match path.metadata() {
+            Ok(now) => (now.dev(), now.ino()) != (mine.dev(), mine.ino()),
+            // Between two files of one name there may be none.
+            Err(_) => false,
+        };
+        if !other && mine.len() >= *at {
+            return Ok(0);
+        }
+        *file = File::open(path)?;
+        *at = 0;
+    }
 }
 
 /// What the decompressor calls an unexpected end, in words that say what to look at.

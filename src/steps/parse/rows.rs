@@ -1,0 +1,164 @@
+//! Texts to rows, whatever the format: what the parsers share.
+
+use std::sync::Arc;
+
+use crate::steps::{BatchStep, Cx, Flow, ItemError, ItemErrorKind, Op, RunError};
+use crate::value::{Batch, Block, Blocks, Cell, Shape, Span, Type};
+
+/// Reads one text into one row.
+pub(in crate::steps) trait Parser: Clone + Send + Sync + 'static {
+    /// Appends the row.
+    ///
+    /// # Errors
+    /// What is wrong with the text. What was appended by then is taken back.
+    fn parse(&mut self, text: &str, out: &mut Slots<'_>) -> Result<(), Wrong>;
+}
+
+/// What a parser says of a text.
+#[derive(Debug)]
+pub(in crate::steps) enum Wrong {
+    /// The text is not right, in a sentence.
+    Text(String),
+    /// Nothing of this file can be read.
+    File(String),
+}
+
+impl From<String> for Wrong {
+    fn from(message: String) -> Wrong {
+        Wrong::Text(message)
+    }
+}
+
+/// Where a parser puts its cells.
+pub(in crate::steps) struct Slots<'a> {
+    pub cells: &'a mut Vec<Cell>,
+    pub blocks: &'a mut Blocks,
+    /// Where the text stands in `blocks`, if it does.
+    pub span: Option<Span>,
+}
+
+impl Slots<'_> {
+    /// The part `from..to` of the text, on character boundaries.
+    #[inline]
+    pub(super) fn part(&mut self, text: &str, from: usize, to: usize) -> Cell {
+        match self.span {
+            Some(span) => self.blocks.sub(span, from, to),
+            None => self.blocks.text(&text[from..to]),
+        }
+    }
+
+    /// Appends that part.
+    #[inline]
+    pub(super) fn text(&mut self, text: &str, from: usize, to: usize) {
+        let cell = self.part(text, from, to);
+        self.cells.push(cell);
+    }
+
+    #[inline]
+    pub(super) fn push(&mut self, cell: Cell) {
+        self.cells.push(cell);
+    }
+}
+
+/// The op that runs a parser.
+pub(in crate::steps) fn op(parser: impl Parser, out: &Type) -> Op {
+    let shape = Shape::of(out);
+    Op::Each(Arc::new(move || {
+        Box::new(ParseStep {
+            parser: parser.clone(),
+            shape: shape.clone(),
+            places: Places::default(),
+        })
+    }))
+}
+
+struct ParseStep<P> {
+    parser: P,
+    shape: Arc<Shape>,
+    places: Places,
+}
+
+impl<P: Parser> BatchStep for ParseStep<P> {
+    fn run(&mut self, mut batch: Batch, cx: &mut Cx<'_>) -> Flow {
+        let mut out = batch.derive(self.shape.clone());
+        for i in 0..batch.len() {
+            let row = batch.row(i);
+            let cell = &row.cells[0];
+            let Some(text) = row.str(0) else {
+                cx.fail(batch.origin(i), row, not_text(cell, batch.blocks()));
+                continue;
+            };
+            let span = if let Cell::Text(span) = cell {
+                Some(*span)
+            } else {
+                None
+            };
+            let (cells, blocks) = out.parts_mut();
+            let before = cells.len();
+            let mut slots = Slots {
+                cells,
+                blocks,
+                span,
+            };
+            match self.parser.parse(text, &mut slots) {
+                Ok(()) => out.grew_from(&batch, i),
+                Err(Wrong::Text(message)) => {
+                    cells.truncate(before);
+                    let place = span.and_then(|s| self.places.of(batch.blocks(), s));
+                    let message = place.map_or(message.clone(), |p| format!("{p}: {message}"));
+                    cx.fail(batch.origin(i), row, ItemError::parse(message));
+                }
+                Err(Wrong::File(message)) => return Flow::Stop(RunError::Failed { message }),
+            }
+        }
+        Flow::Next(out)
+    }
+}
+
+/// An item that has no text, where the type allowed that.
+fn not_text(cell: &Cell, blocks: &Blocks) -> ItemError {
+    let mut found = Vec::new();
+    cell.write_text(blocks, &mut found);
+    found.truncate(60);
+    let found = String::from_utf8_lossy(&found).into_owned();
+    ItemError::new(
+        ItemErrorKind::Type,
+        format!("`parse` reads text, but the item is {found}"),
+    )
+}
+
+/// Finds files and line numbers: counts on from the last place of a block, so that a file with many errors is
+/// not counted again and again.
+#[derive(Default)]
+struct Places {
+    last: Option<Last>,
+}
+
+struct Last {
+    /// Which block it was: an address that is only compared, and the line that it begins with.
+    block: (usize, u64),
+    at: usize,
+    line: u64,
+}
+
+impl Places {
+    /// `access.log:17`, where the text still stands in what was read from a file.
+    fn of(&mut self, blocks: &Blocks, span: Span) -> Option<String> {
+        let block = blocks.block_of(span)?;
+        let from = block.from()?;
+        let (_, at) = span.place();
+        let this = (std::ptr::from_ref::<Block>(block).addr(), from.line);
+        let (start, line) = match &self.last {
+            Some(last) if last.block == this && last.at <= at => (last.at, last.line),
+            _ => (0, from.line),
+        };
+        let passed = memchr::memchr_iter(b'\n', &block.bytes()[start..at]).count();
+        let line = line + passed as u64;
+        self.last = Some(Last {
+            block: this,
+            at,
+            line,
+        });
+        Some(format!("{}:{line}", from.name))
+    }
+}
