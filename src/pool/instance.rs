@@ -250,6 +250,43 @@ impl Line {
         Ok(false)
     }
 
+    /// May a step have something to give out though nothing comes?
+    pub(super) fn keeps_time(&self) -> bool {
+        self.steps
+            .iter()
+            .any(|i| matches!(&i.kind, Kind::Turn(step) if step.keeps_time()))
+    }
+
+    /// When the next step has something to give out though nothing comes.
+    pub(super) fn due(&self) -> Option<Duration> {
+        let due = |i: &Instance| match &i.kind {
+            Kind::Turn(step) => step.due(),
+            Kind::Each(..) | Kind::Memory(_) => None,
+        };
+        self.steps.iter().filter_map(due).min()
+    }
+
+    /// Nothing is on its way: what the steps give out whose time has come goes on its way. Those at the end
+    /// come first, for what the others give out comes after what they have.
+    ///
+    /// # Errors
+    /// What ends the run.
+    pub(super) fn ring(&mut self, hands: &mut Hands<'_>) -> Result<(), RunError> {
+        let now = hands.shared.clock.now();
+        for (at, instance) in self.steps.iter_mut().enumerate() {
+            if let Kind::Turn(step) = &mut instance.kind
+                && step.due().is_some_and(|due| due <= now)
+            {
+                hands.book.step = instance.at;
+                hands.book.policy = instance.policy;
+                let parts = step.ring(&mut hands.cx())?;
+                self.stack
+                    .extend(parts.into_iter().rev().map(|b| (at + 1, b)));
+            }
+        }
+        Ok(())
+    }
+
     /// The run stops: rows on their way are unfinished, files keep their partial names.
     pub(super) fn abandon(&mut self) -> usize {
         for instance in &mut self.steps {

@@ -134,6 +134,12 @@ impl<B> Sequencer<B> {
         self.state.lock().baton.as_mut().map(f)
     }
 
+    /// The baton, where nobody has the turn and this says yes of it; call [`Sequencer::next`] afterwards.
+    pub fn take_if(&self, wanted: impl FnOnce(&B) -> bool) -> Option<B> {
+        let mut state = self.state.lock();
+        state.baton.take_if(|baton| wanted(baton))
+    }
+
     /// Everything has been deposited and worked off: the baton, for the end of the stage.
     ///
     /// # Panics

@@ -25,6 +25,8 @@ pub struct Stage {
     pub id: u32,
     pub(super) workers: usize,
     pub(super) segments: Vec<Segment>,
+    /// Has it steps that may have something to give out though nothing comes?
+    pub(super) keeps_time: bool,
     pub(super) outputs: Vec<Way>,
     pub(super) branches: Option<Vec<Branch>>,
     pub(super) dead: Vec<Way>,
@@ -88,10 +90,17 @@ impl Stage {
         };
         let outputs: Vec<Way> = stage.outputs.iter().map(way).collect();
         let workers = stage.executor.workers();
+        let segments = segments(stage, conns, &outputs, cycle.as_ref());
+        let keeps_time = |s: &Segment| {
+            s.turn
+                .as_ref()
+                .and_then(|t| t.with_baton(|line| line.keeps_time()))
+        };
         Stage {
             id: stage.id.0,
             workers,
-            segments: segments(stage, conns, &outputs, cycle.as_ref()),
+            keeps_time: segments.iter().filter_map(keeps_time).any(|keeps| keeps),
+            segments,
             outputs,
             branches: stage.branches.clone(),
             dead: stage.dead.iter().map(way).collect(),

@@ -155,6 +155,7 @@ impl Worker {
             .fetch_add(nanos, Ordering::Relaxed);
         self.report();
         match turn {
+            Ok(Turn::Wait(wait)) => Turn::Wait(self.until_due(wait)),
             Ok(turn) => turn,
             Err(failure) => {
                 self.shared.fail(failure);
@@ -172,6 +173,9 @@ impl Worker {
         if let Some(segment) = self.finishing {
             return self.finish(segment);
         }
+        if self.ring()? {
+            return Ok(Turn::More);
+        }
         if !self.segments[self.current].head.is_empty() {
             return self.advance();
         }
@@ -188,6 +192,55 @@ impl Worker {
             return Ok(Turn::More);
         }
         self.find_work()
+    }
+
+    /// The segments whose steps may be asked for what they give out at their time: all, but while an item is in
+    /// hand only its own.
+    fn rings(&self) -> impl Iterator<Item = (usize, &super::Sequencer<Line>)> {
+        let busy = self.gathered.is_some()
+            || self.rest.is_some()
+            || !self.segments[self.current].head.is_empty();
+        let segments = self.stage.segments.iter().enumerate();
+        segments
+            .filter(move |(i, _)| self.stage.keeps_time && (!busy || *i == self.current))
+            .filter_map(|(i, s)| Some((i, s.turn.as_ref()?)))
+    }
+
+    /// Is there a step whose time has come? Then it gives out what it has.
+    fn ring(&mut self) -> Result<bool, Failure> {
+        let now = self.shared.clock.now();
+        let is_due = |line: &Line| line.due().is_some_and(|due| due <= now);
+        let found = self
+            .rings()
+            .find_map(|(i, turn)| Some((i, turn.take_if(is_due)?)));
+        let Some((segment, mut tail)) = found else {
+            return Ok(false);
+        };
+        self.current = segment;
+        let rung = tail.ring(&mut hands!(self));
+        self.tail = Some(tail);
+        self.write_letters();
+        match rung {
+            Ok(()) if self.book.fatal.is_none() => Ok(true),
+            Ok(()) => Err(self.failure(None)),
+            Err(error) => Err(self.failure(Some(error))),
+        }
+    }
+
+    /// A wait that ends when a step's time comes, where this worker could serve it then.
+    fn until_due(&self, wait: Wait) -> Wait {
+        if !self.stage.keeps_time
+            || self.tail.is_some()
+            || self.deposit.is_some()
+            || !self.offers.is_empty()
+        {
+            return wait;
+        }
+        let due = self
+            .rings()
+            .filter_map(|(_, turn)| turn.with_baton(|line| line.due()).flatten());
+        let until = wait.until.into_iter().chain(due).min();
+        Wait { until, ..wait }
     }
 
     /// An item whose time has come, or new ones: from the last segment that has some.

@@ -54,6 +54,7 @@ pub use words::{ExprText, Named};
 
 use std::fmt::Debug;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::diagnostic::{At, Diagnostics};
 use crate::expr::{Env, Uses};
@@ -223,6 +224,25 @@ pub trait BatchStep: Send {
     fn finish(&mut self, cx: &mut Cx<'_>) -> Result<Option<Batch>, RunError> {
         let _ = cx;
         Ok(None)
+    }
+
+    /// May it have something to give out though nothing comes (`within`, `every`)? Only for `Op::Turn`.
+    fn keeps_time(&self) -> bool {
+        false
+    }
+
+    /// When that is (since the run's start); `None`: not now.
+    fn due(&self) -> Option<Duration> {
+        None
+    }
+
+    /// That time has come: what it gives out. Afterwards it is due later, or not at all.
+    ///
+    /// # Errors
+    /// As [`Flow::Stop`].
+    fn ring(&mut self, cx: &mut Cx<'_>) -> Result<Vec<Batch>, RunError> {
+        let _ = cx;
+        Ok(Vec::new())
     }
 
     /// The item that the last [`Flow::Wait`] was about is given up (its time is over): whatever stands in a

@@ -15,12 +15,15 @@ mod spread;
 mod tests;
 mod totals;
 mod values;
+mod window;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use self::aggregate::Aggregate;
 use self::keys::{ByteKeys, IntKeys, Keys};
 use self::part::{By, Part, Result};
+use self::window::Window;
 use super::build::is_safe;
 use super::keyer::Get;
 use super::words::{Named, no_item};
@@ -57,6 +60,7 @@ pub(super) static GROUP: StepDef = StepDef {
 
 #[derive(Debug)]
 struct Grouping {
+    every: Option<Duration>,
     by: Vec<Named>,
     aggregates: Vec<Aggregate>,
 }
@@ -71,14 +75,19 @@ fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Box<dyn Step>> {
         return None;
     };
     let mut by = Some(Vec::new());
+    let mut every = None;
     let mut aggregates: Vec<Option<Aggregate>> = Vec::new();
     for (key, value) in map {
         match key.text.as_str() {
             "by" => by = read_by(value, reader),
-            "every" => {
-                reader.error("E0104", key.at, "`every` is not built yet");
-                by = None;
-            }
+            "every" => match reader.duration(value, "`every`") {
+                Some(Duration::ZERO) => {
+                    reader.error("E0105", value.at, "`every` must be longer than nothing");
+                    by = None;
+                }
+                Some(time) => every = Some(time),
+                None => by = None,
+            },
             _ => aggregates.push(Aggregate::read(key, value, reader)),
         }
     }
@@ -99,7 +108,11 @@ fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Box<dyn Step>> {
             return None;
         }
     }
-    Some(Box::new(Grouping { by, aggregates }))
+    Some(Box::new(Grouping {
+        every,
+        by,
+        aggregates,
+    }))
 }
 
 /// A field, a list of fields, or names with expressions.
@@ -267,14 +280,13 @@ impl Step for Grouping {
             has_zero,
         );
         let part = parking_lot::Mutex::new(part);
-        Compiled {
-            out,
-            op: Op::Memory(Arc::new(move || Box::new(part.lock().fresh()))),
-        }
-    }
-
-    fn remembers(&self) -> bool {
-        true
+        let op = match self.every {
+            None => Op::Memory(Arc::new(move || Box::new(part.lock().fresh()))),
+            Some(every) => Op::Turn(Arc::new(move || {
+                Box::new(Window::new(part.lock().fresh(), every))
+            })),
+        };
+        Compiled { out, op }
     }
 
     fn describe(&self) -> String {
@@ -295,10 +307,14 @@ impl Step for Grouping {
             .iter()
             .map(|a| format!("{}: {}", a.name.text, a.text))
             .collect();
+        let every = self
+            .every
+            .map(|e| format!(" every {e:?}"))
+            .unwrap_or_default();
         match (by.is_empty(), each.is_empty()) {
-            (true, _) => format!("group {}", each.join(", ")),
-            (false, true) => format!("group by {}", by.join(", ")),
-            (false, false) => format!("group by {}; {}", by.join(", "), each.join(", ")),
+            (true, _) => format!("group{every} {}", each.join(", ")),
+            (false, true) => format!("group{every} by {}", by.join(", ")),
+            (false, false) => format!("group{every} by {}; {}", by.join(", "), each.join(", ")),
         }
     }
 }

@@ -87,6 +87,10 @@ impl Part {
         )
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.keys.len() == 0
+    }
+
     /// The number of the row's group.
     #[inline]
     fn group(&mut self, row: Row<'_>, scope: &Scope) -> std::result::Result<u32, EvalError> {

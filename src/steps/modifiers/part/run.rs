@@ -2,6 +2,7 @@
 //! where they were.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::super::super::{
     BatchStep, Convert, Cx, Faults, Flow, ItemError, ItemErrorKind, Outcome, RunError,
@@ -427,6 +428,36 @@ impl Held {
     }
 }
 
+impl Run {
+    /// Sends what a step has left through those behind it: no item of the input stands behind these rows.
+    fn through(
+        &mut self,
+        at: usize,
+        left: Vec<Batch>,
+        cx: &mut Cx<'_>,
+    ) -> Result<Vec<Batch>, RunError> {
+        let mut held = Held {
+            parent: Batch::new(self.recipe.out.clone(), Blocks::new()),
+            chosen: Vec::new(),
+            origins: Vec::new(),
+            passing: Vec::new(),
+            stack: left.into_iter().rev().map(|b| (at, b)).collect(),
+            done: Vec::new(),
+            ended: false,
+        };
+        if self.advance(&mut held, cx)?.is_some() {
+            return Err(RunError::Bug {
+                message: "a step waits with rows that a step before it had left".into(),
+            });
+        }
+        Ok(held
+            .done
+            .into_iter()
+            .map(|b| self.recipe.fit.apply(b))
+            .collect())
+    }
+}
+
 impl BatchStep for Run {
     fn run(&mut self, mut batch: Batch, cx: &mut Cx<'_>) -> Flow {
         let mut held = match self.held.take() {
@@ -468,27 +499,40 @@ impl BatchStep for Run {
                 self.finishing += 1;
                 continue;
             };
-            let mut held = Held {
-                parent: Batch::new(self.recipe.out.clone(), Blocks::new()),
-                chosen: Vec::new(),
-                origins: Vec::new(),
-                passing: Vec::new(),
-                stack: vec![(self.finishing + 1, left)],
-                done: Vec::new(),
-                ended: false,
-            };
-            if self.advance(&mut held, cx)?.is_some() {
-                return Err(RunError::Bug {
-                    message: "a step waits after the end of its input".into(),
-                });
-            }
-            let mut outs = held.done.into_iter().map(|b| self.recipe.fit.apply(b));
+            let mut outs = self
+                .through(self.finishing + 1, vec![left], cx)?
+                .into_iter();
             if let Some(mut first) = outs.next() {
                 outs.for_each(|b| first.append(b));
                 return Ok(Some(first));
             }
         }
         Ok(None)
+    }
+
+    fn keeps_time(&self) -> bool {
+        self.steps.iter().any(|s| s.keeps_time())
+    }
+
+    fn due(&self) -> Option<Duration> {
+        self.steps.iter().filter_map(|s| s.due()).min()
+    }
+
+    fn ring(&mut self, cx: &mut Cx<'_>) -> Result<Vec<Batch>, RunError> {
+        let now = cx.clock.now();
+        let mut outs = Vec::new();
+        // What the last steps have comes before what the first will give them.
+        for at in (0..self.steps.len()).rev() {
+            if self.steps[at].due().is_some_and(|due| due <= now) {
+                let left = self.steps[at].ring(cx)?;
+                outs.extend(self.through(at + 1, left, cx)?);
+            }
+        }
+        Ok(outs)
+    }
+
+    fn held(&self) -> usize {
+        self.steps.iter().map(|s| s.held()).sum()
     }
 
     fn cancel(&mut self, cx: &mut Cx<'_>) {
