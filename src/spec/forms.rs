@@ -35,9 +35,10 @@ pub fn is_key(key: &Key, what: &str, table: &[KeyDef], diagnostics: &mut Diagnos
             let built: Vec<&str> = table.iter().filter(|k| k.built).map(|k| k.name).collect();
             let all: Vec<&str> = table.iter().map(|k| k.name).collect();
             let d = Diagnostic::new("E0103", key.at, format!("{what} has no key `{name}`"));
-            diagnostics.push(match keys::meant(name, &all) {
-                Some(near) => d.help(format!("did you mean `{near}`?")),
-                None => d.help(format!("its keys are {}", built.join(", "))),
+            diagnostics.push(match (keys::meant(name, &all), keys::owner(name)) {
+                (_, Some(owner)) => d.help(format!("`{name}` is a key of {owner}")),
+                (Some(near), None) => d.help(format!("did you mean `{near}`?")),
+                (None, None) => d.help(format!("its keys are {}", built.join(", "))),
             });
         }
     }
@@ -288,7 +289,7 @@ pub fn expression(node: &Node, what: &str, diagnostics: &mut Diagnostics) -> Opt
     if node.is_broken() {
         return None;
     }
-    let Some(text) = node.expression() else {
+    let Some(text) = node.expression().filter(|_| !node.is_absent()) else {
         say(wrong(node, what, "an expression"), node, diagnostics);
         return None;
     };

@@ -227,14 +227,33 @@ pub static MEANT: &[(&str, &str)] = &[
     ("steps", "do"), ("run", "do"), ("script", "do"),
     ("needs", "after"), ("depends_on", "after"), ("requires", "after"),
     ("workers", "threads"), ("concurrency", "threads"), ("parallel", "threads"), ("n_jobs", "threads"), ("max_workers", "threads"),
-    ("retries", "retry"), ("max_retries", "retry"),
-    ("errors", "on_error"), ("continue-on-error", "on_error"),
+    ("timeout-minutes", "timeout"), ("retries", "retry"), ("max_retries", "retry"),
+    ("errors", "on_error"), ("continue-on-error", "on_error"), ("continue_on_error", "on_error"),
     ("when", "if"), ("condition", "if"),
     ("size", "max"), ("maxsize", "max"), ("capacity", "max"),
     ("type", "of"), ("item", "of"),
     ("priority", "by"),
     ("overflow", "full"), ("when_full", "full"),
 ];
+
+/// Where a key belongs that stands somewhere else.
+pub fn owner(name: &str) -> Option<&'static str> {
+    let tables = [
+        (FILE, "the file itself"),
+        (STAGE, "a stage"),
+        (QUEUE, "a queue"),
+        (PIPE, "a pipe"),
+        (MODIFIERS, "a step"),
+    ];
+    // `name` and `description` are keys of nearly everything.
+    let found = tables
+        .iter()
+        .filter(|(table, _)| table.iter().any(|k| k.name == name));
+    found
+        .map(|(_, owner)| *owner)
+        .next()
+        .filter(|_| !matches!(name, "name" | "description"))
+}
 
 /// The name in the table that a wrong one stands for: what it is called elsewhere, or a near one.
 pub fn meant<'a>(wrong: &str, known: &[&'a str]) -> Option<&'a str> {

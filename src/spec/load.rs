@@ -404,7 +404,7 @@ impl Builder<'_> {
             }
             Some(PendingKey::Entry(key)) => {
                 let mut node = node;
-                if node.is_null() && node.at.start == node.at.end {
+                if node.is_absent() {
                     // Nothing was written: the place is right behind the key.
                     node.at = At {
                         start: key.at.end,
@@ -437,7 +437,7 @@ impl Builder<'_> {
                 return Err(Stop);
             }
         };
-        if node.is_null() && node.at.start == node.at.end {
+        if node.is_absent() {
             self.say("E0101", at, "a key is missing before `:`", "");
             return Ok(PendingKey::Dropped);
         }

@@ -81,6 +81,11 @@ impl Node {
         matches!(self.value, Value::Scalar(Scalar::Null))
     }
 
+    /// Was nothing written here at all? (`null` and `~` are something.)
+    pub fn is_absent(&self) -> bool {
+        self.is_null() && self.at.start == self.at.end
+    }
+
     /// "Wherever a list is expected one value will do."
     pub fn one_or_more(&self) -> &[Node] {
         match &self.value {

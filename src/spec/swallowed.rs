@@ -23,7 +23,7 @@ pub(super) fn suspect(
         end: node.at.end,
     };
     match &node.value {
-        Value::Map(map) if flow && !map.is_empty() && map.iter().all(|(_, v)| is_absent(v)) => {
+        Value::Map(map) if flow && !map.is_empty() && map.iter().all(|(_, v)| v.is_absent()) => {
             let what = if map.len() == 1 {
                 "a mapping with a key and no value"
             } else {
@@ -56,7 +56,7 @@ pub(super) fn suspect(
             Value::Map(map) => map
                 .iter()
                 .map(|(k, v)| {
-                    if is_absent(v) {
+                    if v.is_absent() {
                         (k.text.as_str(), k.at, true)
                     } else {
                         (plain(v).unwrap_or(""), v.at, false)
@@ -98,10 +98,6 @@ pub(super) fn open_parentheses(text: &str) -> i32 {
     text.chars()
         .map(|c| i32::from(c == '(') - i32::from(c == ')'))
         .sum()
-}
-
-fn is_absent(node: &Node) -> bool {
-    node.is_null() && node.at.start == node.at.end
 }
 
 fn plain(node: &Node) -> Option<&str> {

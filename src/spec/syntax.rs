@@ -13,6 +13,12 @@ use crate::diagnostic::{At, Diagnostic, nearest};
 /// Why the parser gave up at a byte; `opened`: where the innermost `[` or `{` stands that was open then.
 pub(super) fn syntax(text: &str, info: &str, at: usize, opened: Option<usize>) -> Diagnostic {
     let (message, help) = explain(info, text, at);
+    if info.contains("did not find expected key")
+        && !info.contains("flow")
+        && let Some(d) = dedented(text, at)
+    {
+        return d;
+    }
     if info.contains("unknown anchor")
         && let Some(d) = unknown_alias(text, at)
     {
@@ -60,6 +66,28 @@ pub(super) fn syntax(text: &str, info: &str, at: usize, opened: Option<usize>) -
         ));
     }
     if help.is_empty() { d } else { d.help(help) }
+}
+
+/// A line that stands between the columns of those before it.
+fn dedented(text: &str, at: usize) -> Option<Diagnostic> {
+    let begin = text[..at].rfind('\n').map_or(0, |i| i + 1);
+    let blanks = &text[begin..at];
+    let deeper = |line: &str| line.len() - line.trim_start().len() > blanks.len();
+    let before = text[..begin].lines().next_back().filter(|l| deeper(l))?;
+    blanks.chars().all(|c| c == ' ').then(|| {
+        let end = line_end(text, at);
+        Diagnostic::new(
+            "E0101",
+            At::new(at, end),
+            "this line lines up with none before it",
+        )
+        .help(format!(
+            "what belongs together begins in the same column; `{}` begins in column {}, this in {}",
+            before.trim(),
+            before.len() - before.trim_start().len() + 1,
+            blanks.len() + 1
+        ))
+    })
 }
 
 /// The text of the line before, without its dash.
