@@ -765,7 +765,7 @@ mod tests {
             ("c".into(), None),
         ];
         assert_eq!(read("{a: n > 3, b: true, c: else}"), (routes, vec![]));
-        assert_eq!(read("{c: else, a: n > 3}").1, ["E0105"]);
+        assert_eq!(read("{c: else, a: else}").1, ["E0105"]);
         assert_eq!(read("[[a]]").1, ["E0105"]);
     }
 

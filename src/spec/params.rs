@@ -4,7 +4,7 @@
 //! read by the parameter's type, so that `--set n=4` and `default: 4` mean the same.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::forms;
 use super::keys;
@@ -27,6 +27,31 @@ pub struct Given {
     pub here: PathBuf,
     /// Must every parameter have a value (`run`, `test`), or may it be any of its type (`validate`, `graph`)?
     pub complete: bool,
+}
+
+impl Given {
+    /// The surroundings of this process, for a file at this path (`-`: standard input).
+    ///
+    /// # Errors
+    /// Where the current folder is gone.
+    pub fn here(file: &Path, complete: bool) -> std::io::Result<Given> {
+        let here = std::env::current_dir()?;
+        let folder = match file.parent() {
+            Some(parent) if file != Path::new("-") => here.join(parent),
+            _ => here.clone(),
+        };
+        let text = |s: std::ffi::OsString| s.into_string().ok();
+        let environment = std::env::vars_os()
+            .filter_map(|(k, v)| Some((text(k)?, text(v)?)))
+            .collect();
+        Ok(Given {
+            set: Vec::new(),
+            environment,
+            folder,
+            here,
+            complete,
+        })
+    }
 }
 
 /// The declared parameters, in the order of the file.
