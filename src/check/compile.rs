@@ -1,17 +1,21 @@
 //! The plan of a file that has no mistakes: steps compiled for the types that are really carried.
 
+use std::collections::HashSet;
+
 use super::Room;
 use super::flow::{Flow, Needs, env_for};
 use super::places::Places;
 use super::settings::Settings;
 use super::stages::Stages;
-use super::wiring::{What, Wiring};
+use super::names::Named;
+use super::wiring::{self, What, Wiring};
 use crate::diagnostic::Source;
 use crate::plan::{
     Branch, Conn, ConnId, DRAIN, Order, Outlet, Plan, Program, Stage, StageId, Step,
 };
 use crate::spec::{self, File};
-use crate::steps::{CompileCx, Convert, dead_letter_type};
+use crate::expr::Env;
+use crate::steps::{CompileCx, Conns, Convert, dead_letter_type};
 use crate::value::{Name, Type};
 
 fn number(n: usize) -> u32 {
@@ -44,23 +48,47 @@ impl Compiled {
         match what {
             What::Items => self.gives.clone(),
             What::Dead => dead_letter_type(&self.takes),
+            What::Put(_) => panic!("BUG: what is put is converted by who puts it"),
         }
     }
 }
 
+/// What connections carry into which steps put.
+#[derive(Debug)]
+struct Targets<'a, 'f> {
+    room: &'a Room<'f>,
+    carried: &'a [Option<Type>],
+}
+
+impl Conns for Targets<'_, '_> {
+    fn target(&self, name: &str) -> Option<(u32, Type)> {
+        let Some(Named::Conn(conn)) = self.room.names.get(name) else {
+            return None;
+        };
+        Some((number(conn), self.carried[conn].clone()?))
+    }
+}
+
+/// For expressions, which put nothing anywhere.
+#[derive(Debug)]
+struct Nowhere;
+
+impl Conns for Nowhere {
+    fn target(&self, _: &str) -> Option<(u32, Type)> {
+        None
+    }
+}
+
 pub(super) fn compile(found: &Found<'_, '_>, source: &Source) -> Plan {
-    let Found {
-        room, wiring, flow, ..
-    } = *found;
+    let Found { room, wiring, flow, .. } = *found;
     let places = Places::of(source);
     let mut compiled: Vec<Option<Compiled>> = wiring.stages.iter().map(|_| None).collect();
-    // What comes back through a feedback queue is read before it is known what its writers really make.
-    let feedback = wiring
-        .conns
-        .iter()
-        .zip(&flow.conns)
-        .map(|(c, ty)| c.is_feedback().then(|| ty.clone()));
-    let mut carried: Vec<Option<Type>> = feedback.collect();
+    // What comes back through a feedback queue is read before it is known what its writers really make, and
+    // who puts converts by itself: there the type is what is used of the connection's.
+    let early = |(i, c): (usize, &wiring::Conn<'_>)| {
+        (c.is_feedback() || c.is_put_into()).then(|| found.needs.conns[i].narrow(&flow.conns[i]))
+    };
+    let mut carried: Vec<Option<Type>> = wiring.conns.iter().enumerate().map(early).collect();
     for &i in &wiring.order {
         for &conn in &wiring.stages[i].inputs {
             if carried[conn].is_none() {
@@ -103,10 +131,11 @@ pub(super) fn compile(found: &Found<'_, '_>, source: &Source) -> Plan {
 }
 
 impl Found<'_, '_> {
-    fn compile_cx<'c>(&'c self, env: &'c crate::expr::Env) -> CompileCx<'c> {
+    fn compile_cx<'c>(&'c self, env: &'c Env, conns: &'c dyn Conns) -> CompileCx<'c> {
         let room = self.room;
         CompileCx {
             env,
+            conns,
             types: &room.types,
             folder: &room.file.folder,
             scope: &room.scope,
@@ -147,6 +176,7 @@ impl Found<'_, '_> {
                 .as_ref()
                 .map(|t| needs[0].narrow(t)),
         };
+        let targets = Targets { room: self.room, carried };
         let mut program = Program::default();
         if let Some(takes) = takes.as_ref().filter(|t| types.iter().any(|x| x != t)) {
             program.steps.push(Step {
@@ -169,7 +199,7 @@ impl Found<'_, '_> {
             let env = env_for(self.room, input.as_ref());
             let compiled = known
                 .step
-                .compile(input.as_ref(), after, &self.compile_cx(&env));
+                .compile(input.as_ref(), after, &self.compile_cx(&env, &targets));
             let source = input.is_none();
             let mut push = |op, waits| {
                 program.steps.push(Step {
@@ -200,14 +230,6 @@ impl Found<'_, '_> {
     fn conn(&self, i: usize, of: &Type) -> Conn {
         let conn = &self.wiring.conns[i];
         let bounds = self.settings.conns[i];
-        let mut writers: Vec<StageId> = conn
-            .writers
-            .iter()
-            .map(|w| StageId(number(w.stage)))
-            .collect();
-        // A stage may write its items and its dead letters to one connection; it is one writer.
-        writers.sort_unstable();
-        writers.dedup();
         let order = match (
             conn.declared.and_then(|d| d.order).map(|o| o.value),
             &self.flow.by[i],
@@ -216,7 +238,7 @@ impl Found<'_, '_> {
             (Some(spec::Order::Priority), Some(by)) => {
                 let env = env_for(self.room, Some(of));
                 Order::Priority {
-                    by: by.compile(Some(of), &self.compile_cx(&env)),
+                    by: by.compile(Some(of), &self.compile_cx(&env, &Nowhere)),
                     text: by.text().to_owned(),
                 }
             }
@@ -232,7 +254,7 @@ impl Found<'_, '_> {
             order,
             full: bounds.full,
             feedback: conn.is_feedback(),
-            writers,
+            writers: writers(conn),
             readers: conn
                 .readers
                 .iter()
@@ -270,7 +292,7 @@ impl Found<'_, '_> {
             outputs: ends.outputs.iter().map(|c| outlet(*c, &gives)).collect(),
             branches: self.branches(i, &gives),
             dead: ends.dead.iter().map(|c| outlet(*c, &letter)).collect(),
-            puts: Vec::new(),
+            puts: ids(&ends.puts),
             executor: settings.executor,
             program,
             ordered: settings.ordered,
@@ -296,12 +318,19 @@ impl Found<'_, '_> {
             .map(|(route, condition)| Branch {
                 when: condition
                     .as_ref()
-                    .map(|c| c.compile(Some(gives), &self.compile_cx(&env))),
+                    .map(|c| c.compile(Some(gives), &self.compile_cx(&env, &Nowhere))),
                 outlet: route.outlet,
                 text: condition.as_ref().map_or("else", |c| c.text()).to_owned(),
             });
         Some(branches.collect())
     }
+}
+
+/// A stage once for each of its ways into the connection: its items, its dead letters, what it puts.
+fn writers(conn: &wiring::Conn<'_>) -> Vec<StageId> {
+    let mut put = HashSet::new();
+    let ends = conn.writers.iter().filter(|w| !matches!(w.what, What::Put(_)) || put.insert(w.stage));
+    ends.map(|w| StageId(number(w.stage))).collect()
 }
 
 /// The pipeline's name: as written, or the file's without its folder and its ending.

@@ -25,6 +25,8 @@ pub(super) struct StageFlow {
     pub before: Vec<Option<Type>>,
     /// The conditions of a routing `to`, in the order of [`super::wiring::Ends::routes`].
     pub routes: Vec<Option<ExprText>>,
+    /// What its steps put, one after the other.
+    pub puts: Vec<Type>,
 }
 
 impl StageFlow {
@@ -33,6 +35,7 @@ impl StageFlow {
         match what {
             What::Items => self.gives(),
             What::Dead => dead_letter_type(&self.takes()),
+            What::Put(i) => self.puts.get(i).cloned().unwrap_or(Type::Any),
         }
     }
 
@@ -210,7 +213,8 @@ fn stage_flow(
         };
         condition.check_condition(Some(&gives), "a condition of `to`", &mut cx);
     }
-    StageFlow { before, routes }
+    let puts = stages.list[number].puts().map(|p| p.gives.unwrap_or(Type::Any)).collect();
+    StageFlow { before, routes, puts }
 }
 
 /// Does the connection's type take what each of its writers gives?
@@ -223,10 +227,10 @@ fn fits(room: &Room<'_>, wiring: &Wiring<'_>, flow: &Flow, number: usize, out: &
             continue;
         }
         let name = &room.file.stages[end.stage].name.text;
-        let gives = if end.what == What::Dead {
-            "sends dead letters"
-        } else {
-            "gives"
+        let gives = match end.what {
+            What::Items => "gives",
+            What::Dead => "sends dead letters",
+            What::Put(_) => "puts",
         };
         let message = format!(
             "stage `{name}` {gives} {got}, and {} takes {want}",

@@ -59,6 +59,7 @@ impl Default for Cx {
 }
 
 /// What every rule sees.
+#[derive(Debug)]
 struct Room<'f> {
     file: &'f File,
     cx: &'f Cx,
@@ -96,10 +97,11 @@ fn plan(file: &File, source: &Source, cx: &Cx, out: &mut Diagnostics) -> Option<
         env,
         scope,
     };
-    let wiring = Wiring::of(&room, out);
-    after::check(&room, &wiring, out);
+    let mut wiring = Wiring::of(&room, out);
     let settings = settings::read(&room, &wiring, out);
     let stages = stages::read(&room, &wiring, &settings, out);
+    wiring.finish(&room, &stages, out);
+    after::check(&room, &wiring, out);
     let flow = flow::infer(&room, &wiring, &stages, out);
     wiring::unread(&room, &wiring, &stages, out);
     room.types.unused(out);

@@ -8,7 +8,7 @@ use crate::diagnostic::{At, Diagnostic, Diagnostics, nearest};
 use crate::plan::Policy;
 use crate::spec::{self, Modifiers, StepNode, keys};
 use crate::steps::modifiers::{Cast, Pack, Part};
-use crate::steps::{self, ExprText, Group, Reader, STEPS, Step, read_type};
+use crate::steps::{self, ExprText, Group, Put, Reader, STEPS, Step, read_type};
 
 /// Every stage's steps, in the order of the file.
 #[derive(Debug)]
@@ -38,6 +38,11 @@ pub(super) struct Known {
 }
 
 impl Stage<'_> {
+    /// Everything that its steps put into queues.
+    pub fn puts(&self) -> impl Iterator<Item = Put<'_>> {
+        self.steps.iter().filter_map(|s| s.known.as_ref()).flat_map(|k| k.step.puts())
+    }
+
     /// May what leaves it be left unread? (Also true where that cannot be known.)
     pub fn ends_in_sink(&self) -> bool {
         self.steps.last().is_some_and(|s| {

@@ -173,7 +173,7 @@ fn to_names_connections_and_not_stages() {
     let said = check(&stages("", &["a: {do: [read: a.log], to: z}", SINK])).1;
     assert_eq!(
         said[0],
-        "E0201 3:30 `z` is a stage, and `to` names pipes and queues\n  help: write `from: a` in stage `z` instead"
+        "E0201 3:30 `z` is a stage, and a pipe or queue is expected here\n  help: write `from: a` in stage `z` instead"
     );
 }
 
@@ -233,7 +233,8 @@ fn a_stage_may_write_items_and_dead_letters_to_one_pipe() {
             "z: {from: p, do: [print: '{}']}",
         ],
     ));
-    assert_eq!(plan.conns[0].writers.len(), 1);
+    // One for the items, one for the letters: the connection closes when both are closed.
+    assert_eq!(plan.conns[0].writers.len(), 2);
     assert_eq!(plan.conns[0].of, Type::Any);
     assert!(
         plan.stages[0].outputs[0].convert.is_some() && plan.stages[0].dead[0].convert.is_some()

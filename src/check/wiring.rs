@@ -24,6 +24,8 @@ pub(super) enum What {
     Items,
     /// Dead letters.
     Dead,
+    /// What a step puts: its number among those of the stage ([`super::stages::Stage::puts`]).
+    Put(usize),
 }
 
 /// A connection, declared or between two stages.
@@ -46,6 +48,8 @@ pub(super) struct Ends<'f> {
     /// Where dead letters go: the stage's own first.
     pub dead: Vec<usize>,
     pub after: Vec<usize>,
+    /// What its steps put into.
+    pub puts: Vec<usize>,
 }
 
 /// One branch of a routing `to`.
@@ -70,6 +74,10 @@ impl Conn<'_> {
     pub fn is_feedback(&self) -> bool {
         self.declared
             .is_some_and(|d| d.feedback.is_some_and(|f| f.value))
+    }
+
+    pub fn is_put_into(&self) -> bool {
+        self.writers.iter().any(|w| matches!(w.what, What::Put(_)))
     }
 
     pub fn is_fifo(&self) -> bool {
@@ -115,10 +123,27 @@ impl<'f> Wiring<'f> {
         for (number, stage) in file.stages.iter().enumerate() {
             wiring.read(room, number, stage, out);
         }
-        wiring.two_ends(room, out);
-        wiring.orders(out);
-        wiring.circles(room, out);
         wiring
+    }
+
+    /// With the ends that steps have, and everything that can be said only then.
+    pub fn finish(&mut self, room: &Room<'f>, stages: &Stages<'f>, out: &mut Diagnostics) {
+        for (number, stage) in stages.list.iter().enumerate() {
+            for (i, put) in stage.puts().enumerate() {
+                let name = &room.file.stages[number].name.text;
+                let Some(conn) = room.names.target(put.to, name, out) else {
+                    continue;
+                };
+                if !self.stages[number].puts.contains(&conn) {
+                    self.stages[number].puts.push(conn);
+                }
+                let what = What::Put(i);
+                self.conns[conn].writers.push(End { stage: number, at: put.to.at, what });
+            }
+        }
+        self.two_ends(room, out);
+        self.orders(out);
+        self.circles(room, out);
     }
 
     fn write(

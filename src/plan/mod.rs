@@ -206,6 +206,7 @@ pub struct Conn {
     pub full: Full,
     /// The run ends when nothing is unfinished, not when the writers end.
     pub feedback: bool,
+    /// A stage once for each of its ways here: its items, its dead letters, what it puts.
     pub writers: Vec<StageId>,
     pub readers: Vec<StageId>,
 }

@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 
 use super::table::find;
 use super::testing::Bench;
-use super::{BatchStep, CompileCx, Flow, Infer, Memory, Op, Reader, RunError, Step, Tally, Types};
+use super::{BatchStep, CompileCx, Conns, Flow, Infer, Memory, Op, Reader, RunError, Step, Tally, Types};
 use crate::diagnostic::{At, Diagnostic, Diagnostics};
 use crate::expr::{Env, Scope, Use, Uses};
 use crate::spec::{Key, Node, Scalar, Value};
@@ -73,6 +73,12 @@ impl Types for NoTypes {
 
     fn names(&self) -> Vec<&str> {
         Vec::new()
+    }
+}
+
+impl Conns for NoTypes {
+    fn target(&self, _: &str) -> Option<(u32, Type)> {
+        None
     }
 }
 
@@ -257,6 +263,7 @@ pub(super) fn run_step(step: &dyn Step, out: &Type, ty: &Type, items: &[Json], h
     let scope = Scope::default();
     let cx = CompileCx {
         env: &env,
+        conns: &NoTypes,
         types: &NoTypes,
         folder: Path::new("."),
         scope: &scope,

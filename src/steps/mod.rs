@@ -29,6 +29,7 @@ pub mod modifiers;
 mod notation;
 mod parse;
 mod print;
+mod put;
 mod read;
 mod sample;
 mod sleep;
@@ -58,6 +59,7 @@ use std::time::Duration;
 
 use crate::diagnostic::{At, Diagnostics};
 use crate::expr::{Env, Uses};
+use crate::spec::Key;
 use crate::value::{Batch, Type};
 use crate::wait::Wait;
 
@@ -115,6 +117,11 @@ pub trait Step: Debug + Send + Sync {
         false
     }
 
+    /// What it puts into queues beside the item's own way, as far as types were inferred.
+    fn puts(&self) -> Vec<Put<'_>> {
+        Vec::new()
+    }
+
     /// Files that it writes under a constant name, for the rule that no two stages write the same.
     fn writes(&self) -> Option<String> {
         None
@@ -138,6 +145,20 @@ pub struct Infer<'a> {
     pub folder: &'a std::path::Path,
 }
 
+/// One value that a step puts into a queue.
+#[derive(Clone, Debug)]
+pub struct Put<'s> {
+    pub to: &'s Key,
+    /// `None`: it is not known (yet, or because of a mistake that was said).
+    pub gives: Option<Type>,
+}
+
+/// Where connections are looked up by those that put into them.
+pub trait Conns: Debug {
+    /// The number of a connection, and the type of what it carries.
+    fn target(&self, name: &str) -> Option<(u32, Type)>;
+}
+
 /// Where a type's name is looked up.
 pub trait Types: Debug {
     fn named(&self, name: &str) -> Option<Type>;
@@ -153,6 +174,7 @@ pub trait Types: Debug {
 #[derive(Debug)]
 pub struct CompileCx<'a> {
     pub env: &'a Env,
+    pub conns: &'a dyn Conns,
     pub types: &'a dyn Types,
     pub folder: &'a std::path::Path,
     /// `-C DIR` or the file's folder, params and so on are resolved in text already; secrets to mask.

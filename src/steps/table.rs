@@ -70,6 +70,7 @@ pub static STEPS: &[&StepDef] = &[
     &super::top::TOP,
     &super::sleep::SLEEP,
     &super::call::CALL,
+    &super::put::PUT,
     &super::write::WRITE,
     &super::print::PRINT,
 ];

@@ -9,6 +9,12 @@ mod shipped;
 /// Stages connected in every way: pipes, fan-out, fan-in, queues.
 mod wiring;
 
+/// Ways that divide: routes, dead letters, what is put, writers that differ.
+mod branches;
+
+/// What stands beside a step: `if`, `in`, `into`, `as`.
+mod modifiers;
+
 /// The number of workers, the size of a connection and the form of a file never change a result.
 mod sameness;
 

@@ -10,6 +10,12 @@ use proptest::prelude::*;
 #[derive(Debug)]
 struct NoTypes;
 
+impl crate::steps::Conns for NoTypes {
+    fn target(&self, _: &str) -> Option<(u32, Type)> {
+        None
+    }
+}
+
 impl Types for NoTypes {
     fn named(&self, _: &str) -> Option<Type> {
         None
@@ -34,6 +40,7 @@ fn op(step: &dyn Step, ty: &Type, folder: &Path) -> Op {
     };
     let cx = CompileCx {
         env: &env,
+        conns: &NoTypes,
         types: &NoTypes,
         folder,
         scope: &Scope::default(),

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::super::{CompileCx, Compiled, Convert, ExprText, Infer, Op, Step};
+use super::super::{CompileCx, Compiled, Convert, ExprText, Infer, Op, Put, Step};
 use crate::diagnostic::{At, Diagnostic};
 use crate::expr::{Env, Uses};
 use crate::spec::Key;
@@ -247,6 +247,7 @@ impl Step for Part {
             };
             let cx = CompileCx {
                 env: &env,
+                conns: cx.conns,
                 types: cx.types,
                 folder: cx.folder,
                 scope: cx.scope,
@@ -316,6 +317,10 @@ impl Step for Part {
 
     fn lets_pass(&self) -> bool {
         self.into.is_none() && self.steps.iter().all(|(_, s)| s.lets_pass())
+    }
+
+    fn puts(&self) -> Vec<Put<'_>> {
+        self.steps.iter().flat_map(|(_, s)| s.puts()).collect()
     }
 
     fn writes(&self) -> Option<String> {
