@@ -4,17 +4,17 @@ use std::collections::HashSet;
 
 use super::Room;
 use super::flow::{Flow, Needs, env_for};
+use super::names::Named;
 use super::places::Places;
 use super::settings::Settings;
 use super::stages::Stages;
-use super::names::Named;
 use super::wiring::{self, What, Wiring};
 use crate::diagnostic::Source;
+use crate::expr::Env;
 use crate::plan::{
     Branch, Conn, ConnId, DRAIN, Order, Outlet, Plan, Program, Stage, StageId, Step,
 };
 use crate::spec::{self, File};
-use crate::expr::Env;
 use crate::steps::{CompileCx, Conns, Convert, dead_letter_type};
 use crate::value::{Name, Type};
 
@@ -80,7 +80,9 @@ impl Conns for Nowhere {
 }
 
 pub(super) fn compile(found: &Found<'_, '_>, source: &Source) -> Plan {
-    let Found { room, wiring, flow, .. } = *found;
+    let Found {
+        room, wiring, flow, ..
+    } = *found;
     let places = Places::of(source);
     let mut compiled: Vec<Option<Compiled>> = wiring.stages.iter().map(|_| None).collect();
     // What comes back through a feedback queue is read before it is known what its writers really make, and
@@ -176,7 +178,10 @@ impl Found<'_, '_> {
                 .as_ref()
                 .map(|t| needs[0].narrow(t)),
         };
-        let targets = Targets { room: self.room, carried };
+        let targets = Targets {
+            room: self.room,
+            carried,
+        };
         let mut program = Program::default();
         if let Some(takes) = takes.as_ref().filter(|t| types.iter().any(|x| x != t)) {
             program.steps.push(Step {
@@ -329,7 +334,10 @@ impl Found<'_, '_> {
 /// A stage once for each of its ways into the connection: its items, its dead letters, what it puts.
 fn writers(conn: &wiring::Conn<'_>) -> Vec<StageId> {
     let mut put = HashSet::new();
-    let ends = conn.writers.iter().filter(|w| !matches!(w.what, What::Put(_)) || put.insert(w.stage));
+    let ends = conn
+        .writers
+        .iter()
+        .filter(|w| !matches!(w.what, What::Put(_)) || put.insert(w.stage));
     ends.map(|w| StageId(number(w.stage))).collect()
 }
 

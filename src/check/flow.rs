@@ -213,8 +213,15 @@ fn stage_flow(
         };
         condition.check_condition(Some(&gives), "a condition of `to`", &mut cx);
     }
-    let puts = stages.list[number].puts().map(|p| p.gives.unwrap_or(Type::Any)).collect();
-    StageFlow { before, routes, puts }
+    let puts = stages.list[number]
+        .puts()
+        .map(|p| p.gives.unwrap_or(Type::Any))
+        .collect();
+    StageFlow {
+        before,
+        routes,
+        puts,
+    }
 }
 
 /// Does the connection's type take what each of its writers gives?

@@ -90,7 +90,10 @@ impl<'f> Names<'f> {
         match self.get(&key.text) {
             Some(Named::Conn(i)) => Some(i),
             Some(Named::Stage(_)) => {
-                let message = format!("`{}` is a stage, and a pipe or queue is expected here", key.text);
+                let message = format!(
+                    "`{}` is a stage, and a pipe or queue is expected here",
+                    key.text
+                );
                 out.push(Diagnostic::new("E0201", key.at, message).help(format!(
                     "write `from: {from}` in stage `{}` instead",
                     key.text

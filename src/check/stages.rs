@@ -40,7 +40,10 @@ pub(super) struct Known {
 impl Stage<'_> {
     /// Everything that its steps put into queues.
     pub fn puts(&self) -> impl Iterator<Item = Put<'_>> {
-        self.steps.iter().filter_map(|s| s.known.as_ref()).flat_map(|k| k.step.puts())
+        self.steps
+            .iter()
+            .filter_map(|s| s.known.as_ref())
+            .flat_map(|k| k.step.puts())
     }
 
     /// May what leaves it be left unread? (Also true where that cannot be known.)

@@ -138,7 +138,11 @@ impl<'f> Wiring<'f> {
                     self.stages[number].puts.push(conn);
                 }
                 let what = What::Put(i);
-                self.conns[conn].writers.push(End { stage: number, at: put.to.at, what });
+                self.conns[conn].writers.push(End {
+                    stage: number,
+                    at: put.to.at,
+                    what,
+                });
             }
         }
         self.two_ends(room, out);

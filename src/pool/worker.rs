@@ -17,7 +17,7 @@ use crate::expr::Scope;
 use crate::notice::StageState;
 use crate::plan::Retry;
 use crate::steps::{ItemError, Memory, Outcome, RunError, Tally};
-use crate::value::Batch;
+use crate::value::{Batch, Row};
 use crate::wait::{Agent, Wait, What, Who};
 
 /// What a turn came to.
@@ -637,10 +637,18 @@ impl Worker {
         });
     }
 
-    /// Each row goes out through the first branch that holds for it.
+    /// Each row goes out through the first branch that holds for it, and through every way out to which no
+    /// branch leads (stages that name this one see every item).
     fn route(&mut self, branches: &[crate::plan::Branch], batch: &Batch) {
         let stage = self.stage.clone();
         let mut ways: Vec<Option<Batch>> = stage.outputs.iter().map(|_| None).collect();
+        let open: Vec<usize> = (0..ways.len())
+            .filter(|o| branches.iter().all(|b| b.outlet != *o))
+            .collect();
+        let push = |way: &mut Option<Batch>, row: Row<'_>| {
+            way.get_or_insert_with(|| Batch::new(batch.shape().clone(), batch.blocks().clone()))
+                .push(row.cells.iter().cloned());
+        };
         for (i, row) in batch.rows().enumerate() {
             let mut outlet = Ok(None);
             for branch in branches {
@@ -660,13 +668,13 @@ impl Worker {
                     }
                 }
             }
-            match outlet {
-                Ok(Some(outlet)) => {
-                    let way = ways[outlet].get_or_insert_with(|| {
-                        Batch::new(batch.shape().clone(), batch.blocks().clone())
-                    });
-                    way.push(row.cells.iter().cloned());
+            if outlet.is_ok() {
+                for way in &open {
+                    push(&mut ways[*way], row);
                 }
+            }
+            match outlet {
+                Ok(Some(outlet)) => push(&mut ways[outlet], row),
                 Ok(None) => self.tally.ended[Outcome::Dropped as usize] += 1,
                 Err(error) => {
                     self.book.policy.on_error = stage.on_error;
@@ -675,13 +683,13 @@ impl Worker {
             }
         }
         self.write_letters();
-        for (way, rows) in stage.outputs.iter().zip(ways) {
+        for (i, (way, rows)) in stage.outputs.iter().zip(ways).enumerate() {
             if let Some(mut batch) = rows {
                 batch.blocks_mut().seal();
                 self.offers.push_back(Offering {
                     conn: way.conn.clone(),
                     batch: way.fit(batch),
-                    counted: true,
+                    counted: !open.contains(&i),
                 });
             }
         }

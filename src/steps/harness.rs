@@ -7,7 +7,9 @@ use serde_json::Value as Json;
 
 use super::table::find;
 use super::testing::Bench;
-use super::{BatchStep, CompileCx, Conns, Flow, Infer, Memory, Op, Reader, RunError, Step, Tally, Types};
+use super::{
+    BatchStep, CompileCx, Conns, Flow, Infer, Memory, Op, Reader, RunError, Step, Tally, Types,
+};
 use crate::diagnostic::{At, Diagnostic, Diagnostics};
 use crate::expr::{Env, Scope, Use, Uses};
 use crate::spec::{Key, Node, Scalar, Value};

@@ -45,7 +45,10 @@ impl Step for PutStep {
             cx.diagnostics.push(no_item("put", cx.at));
             return Type::Any;
         };
-        let given = self.puts.iter().map(|p| p.expr.check(Some(input), cx).map(|e| e.ty().clone()));
+        let given = self
+            .puts
+            .iter()
+            .map(|p| p.expr.check(Some(input), cx).map(|e| e.ty().clone()));
         *self.given.lock() = given.collect();
         input.clone()
     }
@@ -61,7 +64,10 @@ impl Step for PutStep {
     fn compile(&self, input: Option<&Type>, _: &Uses, cx: &CompileCx<'_>) -> Compiled {
         let targets = self.puts.iter().map(|put| {
             let expr = put.expr.checked(input, cx);
-            let (conn, of) = cx.conns.target(&put.name.text).expect("BUG: a put into nothing was let through");
+            let (conn, of) = cx
+                .conns
+                .target(&put.name.text)
+                .expect("BUG: a put into nothing was let through");
             Target {
                 conn,
                 code: expr.compile(input),
@@ -72,14 +78,23 @@ impl Step for PutStep {
         let targets: Arc<[Target]> = targets.collect();
         Compiled {
             out: input.cloned().unwrap_or(Type::Any),
-            op: Op::Each(Arc::new(move || Box::new(Run { targets: targets.clone(), held: None }))),
+            op: Op::Each(Arc::new(move || {
+                Box::new(Run {
+                    targets: targets.clone(),
+                    held: None,
+                })
+            })),
         }
     }
 
     fn puts(&self) -> Vec<Put<'_>> {
         let given = self.given.lock();
         let puts = self.puts.iter().zip(given.iter());
-        puts.map(|(put, gives)| Put { to: &put.name, gives: gives.clone() }).collect()
+        puts.map(|(put, gives)| Put {
+            to: &put.name,
+            gives: gives.clone(),
+        })
+        .collect()
     }
 
     fn waits(&self) -> bool {

@@ -138,6 +138,10 @@ impl Step for Sample {
         }
     }
 
+    fn lets_pass(&self) -> bool {
+        true
+    }
+
     fn describe(&self) -> String {
         match self.chosen {
             Chosen::Fraction(fraction) => format!("sample {fraction}"),

@@ -98,13 +98,16 @@ fn what_is_put_takes_its_own_way_and_the_item_goes_on() {
                - read: in.txt
                - put: {words: '{\"w\": \"w\" + item, \"n\": int(item)}'}
                - write: all.txt
-           words: {from: words, do: [write: {to: words.json}]}",
+           out: {from: words, do: [write: {to: words.json}]}",
     )
     .numbers("in.txt", 3)
     .run()
     .exits(0)
     .leaves("all.txt", "0\n1\n2\n")
-    .leaves("words.json", "{\"n\":0,\"w\":\"w0\"}\n{\"n\":1,\"w\":\"w1\"}\n{\"n\":2,\"w\":\"w2\"}\n");
+    .leaves(
+        "words.json",
+        "{\"n\":0,\"w\":\"w0\"}\n{\"n\":1,\"w\":\"w1\"}\n{\"n\":2,\"w\":\"w2\"}\n",
+    );
 }
 
 #[test]

@@ -38,19 +38,24 @@ fn if_around_a_block_holds_for_all_of_it() {
 
 #[test]
 fn in_and_into_work_on_a_part_and_keep_the_rest() {
-    numbers(2, "      - in: string(n + 5)\n        into: word\n        map: item + '!'\n")
-        .run()
-        .exits(0)
-        .prints("{\"n\":0,\"word\":\"5!\"}\n{\"n\":1,\"word\":\"6!\"}\n");
+    numbers(
+        2,
+        "      - in: string(n + 5)\n        into: word\n        map: item + '!'\n",
+    )
+    .run()
+    .exits(0)
+    .prints("{\"n\":0,\"word\":\"5!\"}\n{\"n\":1,\"word\":\"6!\"}\n");
 }
 
 #[test]
 fn a_source_with_into_starts_a_record() {
-    Case::new("stages: {a: {do: [{read: in.txt, into: line}, {write: {to: stdout, format: json}}]}}")
-        .file("in.txt", "x\ny\n")
-        .run()
-        .exits(0)
-        .prints("{\"line\":\"x\"}\n{\"line\":\"y\"}\n");
+    Case::new(
+        "stages: {a: {do: [{read: in.txt, into: line}, {write: {to: stdout, format: json}}]}}",
+    )
+    .file("in.txt", "x\ny\n")
+    .run()
+    .exits(0)
+    .prints("{\"line\":\"x\"}\n{\"line\":\"y\"}\n");
 }
 
 #[test]

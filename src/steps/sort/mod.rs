@@ -94,6 +94,10 @@ impl Step for Sort {
         }
     }
 
+    fn remembers(&self) -> bool {
+        true
+    }
+
     fn describe(&self) -> String {
         format!(
             "sort by {}{}",
