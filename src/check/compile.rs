@@ -202,9 +202,10 @@ impl Found<'_, '_> {
                 .as_ref()
                 .expect("BUG: a step with a mistake is compiled");
             let env = env_for(self.room, input.as_ref());
-            let compiled = known
-                .step
-                .compile(input.as_ref(), after, &self.compile_cx(&env, &targets));
+            let compiled =
+                known
+                    .step
+                    .compile(input.as_ref(), after, &self.compile_cx(&env, &targets));
             let source = input.is_none();
             let mut push = |op, waits| {
                 program.steps.push(Step {

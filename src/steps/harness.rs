@@ -351,6 +351,7 @@ pub(super) fn run_source(yaml: &str, target: Option<&Type>, folder: &Path, after
     let (env, scope) = (Env::default(), Scope::default());
     let cx = CompileCx {
         env: &env,
+        conns: &NoTypes,
         types: &NoTypes,
         folder,
         scope: &scope,
