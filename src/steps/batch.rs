@@ -213,6 +213,7 @@ mod tests {
         let folder = std::path::Path::new(".");
         let cx = CompileCx {
             env: &env,
+            conns: &super::harness::NoTypes,
             types: &NoTypes,
             folder,
             scope: &scope,
