@@ -6,7 +6,7 @@ use parking_lot::Mutex;
 
 use super::{CompileCx, Infer, Reader};
 use crate::diagnostic::{At, Diagnostic};
-use crate::expr::{self, Env, Problem, Template, TemplateCode, Use, Uses};
+use crate::expr::{self, Env, Part, Problem, Template, TemplateCode, Use, Uses};
 use crate::spec::{Node, Text};
 use crate::value::Type;
 
@@ -81,6 +81,30 @@ impl TemplateText {
         }
     }
 
+    /// For each of its parts, whether it is the same for every item.
+    ///
+    /// # Panics
+    /// As [`TemplateText::compile`].
+    pub fn independent(&self, item: Option<&Type>, cx: &CompileCx<'_>) -> Vec<bool> {
+        let same = |part: &Part| match part {
+            Part::Text(_) => true,
+            Part::Expr(expr) => *expr.uses() == Uses::nothing(),
+        };
+        self.checked(item, cx).parts().iter().map(same).collect()
+    }
+
+    fn checked(&self, item: Option<&Type>, cx: &CompileCx<'_>) -> Template {
+        let known = self
+            .checked
+            .lock()
+            .as_ref()
+            .map(|(_, template)| template.clone());
+        known.unwrap_or_else(|| {
+            self.template(item, cx.env)
+                .unwrap_or_else(|p| panic!("BUG: compiled unchecked: {} {p:?}", self.text()))
+        })
+    }
+
     fn diagnostic(&self, problem: &Problem) -> Diagnostic {
         let at = self.text.place(problem.range.clone());
         let d = Diagnostic::new(problem.code, at, problem.message.clone());
@@ -101,15 +125,6 @@ impl TemplateText {
     /// # Panics
     /// Where it was never right: only files without errors are compiled.
     pub fn compile(&self, item: Option<&Type>, cx: &CompileCx<'_>) -> TemplateCode {
-        let known = self
-            .checked
-            .lock()
-            .as_ref()
-            .map(|(_, template)| template.clone());
-        let template = known.unwrap_or_else(|| {
-            self.template(item, cx.env)
-                .unwrap_or_else(|p| panic!("BUG: compiled unchecked: {} {p:?}", self.text()))
-        });
-        template.compile(item)
+        self.checked(item, cx).compile(item)
     }
 }

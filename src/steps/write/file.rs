@@ -4,12 +4,19 @@ use std::fs::{File, OpenOptions};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+use super::compress::{Compression, Compressor};
+
 /// A file that is being written.
 #[derive(Debug)]
 pub(super) struct OutFile {
-    file: File,
-    /// What it is called now and what it will be called; `None`: it has its name already (`append`, a device).
-    rename: Option<(PathBuf, PathBuf)>,
+    compression: Compression,
+    /// Open; `None` while others are used more.
+    open: Option<(File, Compressor)>,
+    /// Where it is written, and what it will be called; `None`: it has its name already (`append`, a device).
+    at: PathBuf,
+    rename: Option<PathBuf>,
+    /// It was empty, or not there.
+    pub fresh: bool,
 }
 
 impl OutFile {
@@ -18,55 +25,84 @@ impl OutFile {
     ///
     /// # Errors
     /// As `open(2)` and `mkdir(2)`.
-    pub(super) fn create(path: &Path, append: bool) -> std::io::Result<OutFile> {
+    pub(super) fn create(path: &Path, append: bool, how: Compression) -> std::io::Result<OutFile> {
         // Through a link its target is written; the link stays.
         let target = match path.symlink_metadata() {
             Ok(meta) if meta.is_symlink() => path.canonicalize()?,
             _ => path.to_owned(),
         };
         let old = target.metadata().ok();
-        if let Some(old) = old.as_ref().filter(|m| m.is_dir()) {
-            let _ = old;
-            return Err(std::io::Error::new(
-                std::io::ErrorKind::IsADirectory,
-                "it is a folder",
-            ));
+        if old.as_ref().is_some_and(std::fs::Metadata::is_dir) {
+            return Err(std::io::ErrorKind::IsADirectory.into());
         }
         let special = old.as_ref().is_some_and(|m| !m.is_file());
         if let Some(folder) = target.parent().filter(|f| !f.as_os_str().is_empty()) {
             std::fs::create_dir_all(folder)?;
         }
+        let compressor = Compressor::new(how)?;
         if append || special {
             let file = OpenOptions::new()
                 .append(true)
                 .create(!special)
                 .open(&target)?;
-            return Ok(OutFile { file, rename: None });
+            return Ok(OutFile {
+                compression: how,
+                open: Some((file, compressor)),
+                at: target,
+                rename: None,
+                fresh: old.is_none_or(|m| m.len() == 0),
+            });
         }
-        let partial = partial(&target);
-        let file = File::create(&partial)?;
+        let at = partial(&target);
+        let file = File::create(&at)?;
         if let Some(old) = old {
             file.set_permissions(old.permissions())?;
         }
         Ok(OutFile {
-            file,
-            rename: Some((partial, target)),
+            compression: how,
+            open: Some((file, compressor)),
+            at,
+            rename: Some(target),
+            fresh: true,
         })
     }
 
     /// # Errors
     /// As `write(2)`.
     pub(super) fn write(&mut self, bytes: &[u8]) -> std::io::Result<()> {
-        self.file.write_all(bytes)
+        if self.open.is_none() {
+            let file = OpenOptions::new().append(true).open(&self.at)?;
+            self.open = Some((file, Compressor::new(self.compression)?));
+        }
+        match &mut self.open {
+            Some((file, compressor)) => compressor.write(bytes, |ready| file.write_all(ready)),
+            None => unreachable!("BUG: opened above"),
+        }
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.open.is_some()
+    }
+
+    /// Closes the file for now; the next write opens it again.
+    ///
+    /// # Errors
+    /// As `write(2)`.
+    pub(super) fn close(&mut self) -> std::io::Result<()> {
+        match self.open.take() {
+            Some((mut file, compressor)) => compressor.finish(|ready| file.write_all(ready)),
+            None => Ok(()),
+        }
     }
 
     /// The file is complete: it takes its name.
     ///
     /// # Errors
-    /// As `rename(2)`.
-    pub(super) fn complete(self) -> std::io::Result<()> {
-        match self.rename {
-            Some((from, to)) => std::fs::rename(from, to),
+    /// As `write(2)` and `rename(2)`.
+    pub(super) fn complete(mut self) -> std::io::Result<()> {
+        self.close()?;
+        match &self.rename {
+            Some(to) => std::fs::rename(&self.at, to),
             None => Ok(()),
         }
     }

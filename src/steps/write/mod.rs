@@ -3,15 +3,22 @@
 //! Each worker makes bytes of its rows, one after the other puts them where they go. Pitfall: the rows go on after
 //! the sink, so nothing here may change them.
 
+mod compress;
 mod file;
 mod format;
+mod frames;
+mod path;
+mod put;
 mod sink;
 mod table;
 
 use std::sync::Arc;
 
+use self::compress::Compression;
 use self::format::{FORMATS, Format};
-use self::sink::{Place, Plan, Render, Write};
+use self::path::PathCode;
+use self::put::Write;
+use self::sink::{Place, Plan, Render};
 use super::template_text::TemplateText;
 use super::words::{Args, a, field_names, no_item, unknown_field};
 use super::{BatchStep, CompileCx, Compiled, Group, Infer, Op, Opt, Reader, Step, StepDef};
@@ -20,7 +27,7 @@ use crate::expr::{Env, Use, Uses};
 use crate::spec::{Key, Node};
 use crate::value::{BlockPool, Blocks, Row, Shape, Type};
 
-pub(super) use self::sink::stdout;
+pub(super) use self::put::stdout;
 
 pub(super) static WRITE: StepDef = StepDef {
     name: "write",
@@ -31,7 +38,8 @@ pub(super) static WRITE: StepDef = StepDef {
         Opt {
             name: "to",
             form: "template",
-            help: "A file, `stdout` or `stderr`. A new file is called NAME.partial until it is complete.",
+            help: "A file, `stdout` or `stderr`; with `{expression}`, a file for each value. A new file is called \
+                   NAME.partial until it is complete.",
             required: true,
         },
         Opt {
@@ -45,6 +53,18 @@ pub(super) static WRITE: StepDef = StepDef {
             name: "append",
             form: "bool",
             help: "Write to the end of the file that is there, instead of a new one.",
+            required: false,
+        },
+        Opt {
+            name: "replace",
+            form: "bool",
+            help: "Each item takes the place of the file.",
+            required: false,
+        },
+        Opt {
+            name: "compress",
+            form: "gzip|zstd",
+            help: "If it is not given, the file's name says it (.gz, .zst).",
             required: false,
         },
         Opt {
@@ -65,32 +85,18 @@ pub(super) static WRITE: StepDef = StepDef {
     read,
 };
 
-/// Options of the language that are still to be built.
-const LATER: &[&str] = &["replace", "compress"];
-
 #[derive(Debug)]
 struct WriteStep {
     to: TemplateText,
     format: Format,
     append: bool,
+    replace: bool,
+    compression: Option<Compression>,
     header: bool,
     columns: Option<Vec<Key>>,
 }
 
 fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Box<dyn Step>> {
-    if let Some((key, _)) = node
-        .as_map()
-        .into_iter()
-        .flatten()
-        .find(|(k, _)| LATER.contains(&k.text.as_str()))
-    {
-        let message = format!(
-            "`{}` of `write` is part of the language, but not built yet",
-            key.text
-        );
-        reader.error("E0104", key.at, message);
-        return None;
-    }
     let args = Args::of(node, &WRITE, reader);
     let to = TemplateText::read(args.need("to", reader)?, "`to`", reader)?;
     if to.text().is_empty() {
@@ -101,38 +107,70 @@ fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Box<dyn Step>> {
         Some(node) => read_format(node, reader)?,
         None => Format::of_name(to.text()),
     };
-    let append = args
-        .get("append")
-        .map_or(Some(false), |n| reader.flag(n, "`append`"))?;
-    let header = args
-        .get("header")
-        .map_or(Some(true), |n| reader.flag(n, "`header`"))?;
+    let mut flag = |name: &str, else_: bool| {
+        args.get(name)
+            .map_or(Some(else_), |n| reader.flag(n, &format!("`{name}`")))
+    };
+    let (append, replace, header) = (
+        flag("append", false)?,
+        flag("replace", false)?,
+        flag("header", true)?,
+    );
+    let compression = match args.get("compress") {
+        Some(node) => Some(read_compression(node, reader)?),
+        None => None,
+    };
     let columns = match args.get("columns") {
         Some(node) => Some(field_names(node, "`columns`", reader)?),
         None => None,
     };
-    for (option, there) in [
-        ("columns", columns.is_some()),
-        ("header", args.get("header").is_some()),
-    ] {
-        if there && !format.has_columns() {
+    for option in ["columns", "header"] {
+        if let (Some(node), false) = (args.get(option), format.has_columns()) {
             let message = format!(
                 "`{option}` has no meaning in the format `{}`",
                 format.name()
             );
-            let d = Diagnostic::new("E0105", args.get(option).map_or(node.at, |n| n.at), message);
+            let d = Diagnostic::new("E0105", node.at, message);
             reader
                 .diagnostics
                 .push(d.help("it is for csv, tsv and table"));
         }
     }
-    Some(Box::new(WriteStep {
+    let step = WriteStep {
         to,
         format,
         append,
+        replace,
+        compression,
         header,
         columns,
-    }))
+    };
+    if let (Some(node), true) = (args.get("replace"), replace && append) {
+        reader.error(
+            "E0105",
+            node.at,
+            "a file cannot be replaced and appended to",
+        );
+    }
+    if let (Some(node), true) = (
+        args.get("replace").or(args.get("append")),
+        (replace || append) && step.is_stream(),
+    ) {
+        reader.error("E0105", node.at, "`append` and `replace` are for files");
+    }
+    Some(Box::new(step))
+}
+
+fn read_compression(node: &Node, reader: &mut Reader<'_>) -> Option<Compression> {
+    match reader.text(node, "`compress`")? {
+        "gzip" => Some(Compression::Gzip),
+        "zstd" => Some(Compression::Zstd),
+        other => {
+            let d = Diagnostic::new("E0105", node.at, format!("`compress` cannot be `{other}`"));
+            reader.diagnostics.push(d.help("it is one of gzip, zstd"));
+            None
+        }
+    }
 }
 
 fn read_format(node: &Node, reader: &mut Reader<'_>) -> Option<Format> {
@@ -187,12 +225,6 @@ impl Step for WriteStep {
             return Type::Any;
         };
         self.to.check(Some(input), cx);
-        if !self.is_stream() && self.to.uses(input, cx.env) != Uses::nothing() {
-            let message =
-                "a path that depends on the item is part of the language, but not built yet";
-            cx.diagnostics
-                .push(Diagnostic::new("E0104", self.to.at(), message));
-        }
         if self.format == Format::Bytes
             && !matches!(input.required(), Type::String | Type::Bytes | Type::Any)
         {
@@ -228,6 +260,8 @@ impl Step for WriteStep {
             place: self.place(&input, cx),
             format: self.format,
             append: self.append,
+            replace: self.replace,
+            compression: self.compression,
             header: self.header,
             columns: self
                 .columns
@@ -271,12 +305,27 @@ impl Step for WriteStep {
 /// Idle buffers that a sink keeps.
 const BUFFERS: usize = 8;
 
+/// Names in an expression that may have another value at each item, though it does not look at the item.
+const CHANGING: &[&str] = &["now", "worker", "values", "arrays", "queues", "run"];
+
 impl WriteStep {
+    /// Is it one file, whatever the items?
+    fn is_one(&self, input: &Type, env: &Env) -> bool {
+        let text = self.to.text();
+        self.to.uses(input, env) == Uses::nothing()
+            && !CHANGING.iter().any(|word| text.contains(word))
+    }
+
     fn place(&self, input: &Type, cx: &CompileCx<'_>) -> Result<Place, String> {
         match self.to.text() {
             "stdout" | "-" => return Ok(Place::Stdout),
             "stderr" => return Ok(Place::Stderr),
             _ => {}
+        }
+        let code = self.to.compile(Some(input), cx);
+        if self.to.constant().is_none() && !self.is_one(input, cx.env) {
+            let path = PathCode::new(code, self.to.independent(Some(input), cx));
+            return Ok(Place::Each(path, cx.folder.to_owned()));
         }
         let (blocks, shape) = (Blocks::new(), Shape::of(&Type::record([])));
         let row = Row {
@@ -285,7 +334,6 @@ impl WriteStep {
             shape: &shape,
         };
         let mut text = Vec::new();
-        let code = self.to.compile(Some(input), cx);
         code.render(row, cx.scope, &mut text)
             .map_err(|e| format!("`{}`: {e}", self.to.text()))?;
         let name = String::from_utf8_lossy(&text).into_owned();

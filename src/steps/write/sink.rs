@@ -1,21 +1,25 @@
-//! The two halves of `write`: rows to bytes by each worker, bytes to their place in turn.
+//! The first half of `write`: each worker makes bytes of its rows.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::file::OutFile;
-use super::format::{Columns, Format, Plain, Separated, columns_of, columns_of_row, stranger};
+use super::compress::Compression;
+use super::format::{Columns, Format, Plain, Separated, columns_of};
+use super::frames::Frames;
+use super::path::PathCode;
 use super::table::Table;
-use crate::steps::{BatchStep, Cx, Flow, ItemError, ItemErrorKind, RunError};
+use crate::steps::{BatchStep, Cx, Flow, ItemError};
 use crate::value::{Batch, BlockPool, Row, Shape};
 
 /// Where the bytes go.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(super) enum Place {
     Stdout,
     Stderr,
     /// As the user wrote it, and where that is.
     File(String, PathBuf),
+    /// Each item says which file; relative to the folder.
+    Each(PathCode, PathBuf),
 }
 
 /// What both halves know.
@@ -24,6 +28,9 @@ pub(super) struct Plan {
     pub place: Result<Place, String>,
     pub format: Format,
     pub append: bool,
+    /// Each item takes the place of the file.
+    pub replace: bool,
+    pub compression: Option<Compression>,
     pub header: bool,
     /// The columns that the user asked for.
     pub columns: Option<Vec<String>>,
@@ -33,7 +40,7 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    fn separated(&self) -> Separated {
+    pub(super) fn separated(&self) -> Separated {
         Separated {
             delimiter: if self.format == Format::Tsv {
                 b'\t'
@@ -43,16 +50,26 @@ impl Plan {
         }
     }
 
-    fn table(&self, names: Vec<String>) -> (Columns, Table) {
+    /// The columns, where they are known before the first item.
+    pub(super) fn known_columns(&self) -> Option<Vec<String>> {
+        self.columns.clone().or_else(|| columns_of(self.shape.ty()))
+    }
+
+    pub(super) fn table(&self, names: Vec<String>) -> (Columns, Table) {
         (
             Columns::new(self.separated(), names.clone(), &self.shape),
             Table::new(names),
         )
     }
 
-    /// The columns, where they are known before the first item.
-    fn known_columns(&self) -> Option<Vec<String>> {
-        self.columns.clone().or_else(|| columns_of(self.shape.ty()))
+    /// Are there frames in what the first half makes?
+    pub(super) fn is_framed(&self) -> bool {
+        matches!(self.place, Ok(Place::Each(..)))
+    }
+
+    pub(super) fn compression(&self, name: &str) -> Compression {
+        self.compression
+            .unwrap_or_else(|| Compression::of_name(name))
     }
 }
 
@@ -60,13 +77,28 @@ impl Plan {
 pub(super) struct Render {
     plan: Plan,
     how: How,
+    path: Vec<u8>,
+    scratch: Vec<u8>,
 }
 
 enum How {
     Plain(Plain),
     Columns(Columns),
-    /// The second half does it: it must see all rows, or the first one.
+    /// The second half does it: it must see all rows of a file, or the first one.
     Later,
+}
+
+impl How {
+    fn write(&mut self, row: Row<'_>, out: &mut Vec<u8>) -> Result<(), ItemError> {
+        match self {
+            How::Plain(plain) => plain.write(row, out),
+            How::Columns(columns) => {
+                columns.write(row, out);
+                Ok(())
+            }
+            How::Later => Ok(()),
+        }
+    }
 }
 
 impl Render {
@@ -82,7 +114,67 @@ impl Render {
         Render {
             plan: plan.clone(),
             how,
+            path: Vec::new(),
+            scratch: Vec::new(),
         }
+    }
+
+    /// All rows go to one place.
+    fn together(&mut self, batch: &mut Batch, out: &mut Vec<u8>, cx: &mut Cx<'_>) {
+        if let (How::Columns(columns), false) = (&mut self.how, self.plan.replace) {
+            return batch.rows().for_each(|row| columns.write(row, out));
+        }
+        batch.retain_rows(|origin, row| {
+            // Where each item takes the place of the file, only the last of these will be seen.
+            let from = if self.plan.replace { 0 } else { out.len() };
+            self.scratch.clear();
+            let to = if self.plan.replace {
+                &mut self.scratch
+            } else {
+                &mut *out
+            };
+            match self.how.write(row, to) {
+                Ok(()) => {
+                    if self.plan.replace {
+                        std::mem::swap(out, &mut self.scratch);
+                    }
+                    true
+                }
+                Err(error) => {
+                    if !self.plan.replace {
+                        out.truncate(from);
+                    }
+                    cx.fail(origin, row, error);
+                    false
+                }
+            }
+        });
+    }
+
+    /// Each row says where it goes.
+    fn apart(&mut self, batch: &mut Batch, out: &mut Vec<u8>, cx: &mut Cx<'_>) {
+        let Ok(Place::Each(code, _)) = &self.plan.place else {
+            return;
+        };
+        let mut frames = Frames::new(out, self.plan.replace);
+        batch.retain_rows(|origin, row| {
+            self.path.clear();
+            self.scratch.clear();
+            let done = code
+                .render(row, cx.scope, &mut self.path)
+                .and_then(|()| self.how.write(row, &mut self.scratch));
+            match done {
+                Ok(()) => {
+                    frames.begin(&self.path).extend_from_slice(&self.scratch);
+                    frames.end();
+                    true
+                }
+                Err(error) => {
+                    cx.fail(origin, row, error);
+                    false
+                }
+            }
+        });
     }
 }
 
@@ -90,219 +182,12 @@ impl BatchStep for Render {
     fn run(&mut self, mut batch: Batch, cx: &mut Cx<'_>) -> Flow {
         let mut out = self.plan.buffers.get(0);
         out.clear();
-        match &mut self.how {
-            How::Plain(plain) => {
-                batch.retain_rows(|origin, row| {
-                    let from = out.len();
-                    match plain.write(row, &mut out) {
-                        Ok(()) => true,
-                        Err(error) => {
-                            out.truncate(from);
-                            cx.fail(origin, row, error);
-                            false
-                        }
-                    }
-                });
-            }
-            How::Columns(columns) => {
-                for row in batch.rows() {
-                    columns.write(row, &mut out);
-                }
-            }
-            How::Later => {}
+        if self.plan.is_framed() {
+            self.apart(&mut batch, &mut out, cx);
+        } else {
+            self.together(&mut batch, &mut out, cx);
         }
         batch.rendered = Some(out);
         Flow::Next(batch)
-    }
-}
-
-/// The second half.
-pub(super) struct Write {
-    plan: Plan,
-    to: To,
-    rows: Rows,
-    begun: bool,
-}
-
-enum To {
-    Closed,
-    Stdout,
-    Stderr,
-    File(String, OutFile),
-}
-
-/// What the first half has left to do.
-enum Rows {
-    Rendered,
-    /// The first item says which columns there are.
-    Unknown,
-    Columns(Columns),
-    Table(Option<(Columns, Table)>),
-}
-
-impl Write {
-    pub(super) fn new(plan: &Plan) -> Write {
-        let rows = match plan.format {
-            Format::Table => Rows::Table(plan.known_columns().map(|names| plan.table(names))),
-            Format::Csv | Format::Tsv if plan.known_columns().is_none() => Rows::Unknown,
-            _ => Rows::Rendered,
-        };
-        Write {
-            plan: plan.clone(),
-            to: To::Closed,
-            rows,
-            begun: false,
-        }
-    }
-
-    /// Opens the place, and writes the header where the columns are known.
-    fn begin(&mut self, cx: &Cx<'_>) -> Result<(), RunError> {
-        if std::mem::replace(&mut self.begun, true) {
-            return Ok(());
-        }
-        let mut fresh = true;
-        self.to = match &self.plan.place {
-            Err(message) => {
-                return Err(RunError::Failed {
-                    message: message.clone(),
-                });
-            }
-            Ok(Place::Stdout) => To::Stdout,
-            Ok(Place::Stderr) => To::Stderr,
-            Ok(Place::File(name, path)) => {
-                // Rows that are added to a file stand under the header that it has.
-                fresh = !self.plan.append || path.metadata().map_or(true, |m| m.len() == 0);
-                let file = OutFile::create(path, self.plan.append);
-                To::File(name.clone(), file.map_err(|e| cannot_write(name, &e))?)
-            }
-        };
-        self.plan.header &= fresh;
-        let known = if matches!(self.rows, Rows::Rendered) {
-            self.plan.known_columns()
-        } else {
-            None
-        };
-        match known {
-            Some(names) => self.header(&names, cx),
-            None => Ok(()),
-        }
-    }
-
-    fn header(&mut self, names: &[String], cx: &Cx<'_>) -> Result<(), RunError> {
-        if !self.plan.header || !matches!(self.plan.format, Format::Csv | Format::Tsv) {
-            return Ok(());
-        }
-        let mut line = Vec::new();
-        self.plan
-            .separated()
-            .header(names.iter().map(String::as_str), &mut line);
-        self.put(&line, cx)
-    }
-
-    fn put(&mut self, bytes: &[u8], cx: &Cx<'_>) -> Result<(), RunError> {
-        if bytes.is_empty() {
-            return Ok(());
-        }
-        match &mut self.to {
-            To::Closed => unreachable!("BUG: written before it was opened"),
-            To::Stdout => stdout(bytes, cx),
-            To::Stderr => cx
-                .output
-                .stderr(bytes)
-                .map_err(|e| cannot_write("standard error", &e)),
-            To::File(name, file) => file.write(bytes).map_err(|e| cannot_write(name, &e)),
-        }
-    }
-
-    fn take(&mut self, batch: &mut Batch, cx: &mut Cx<'_>) -> Result<(), RunError> {
-        let Some(mut bytes) = batch.rendered.take() else {
-            unreachable!("BUG: a batch that was not rendered")
-        };
-        self.begin(cx)?;
-        if matches!(self.rows, Rows::Unknown) && !batch.is_empty() {
-            let names = columns_of_row(batch.row(0));
-            self.header(&names, cx)?;
-            self.rows = Rows::Columns(Columns::new(self.plan.separated(), names, &self.plan.shape));
-        }
-        let chosen = self.plan.columns.is_some();
-        match &mut self.rows {
-            Rows::Rendered | Rows::Unknown => {}
-            Rows::Columns(columns) => {
-                batch.retain_rows(|origin, row| {
-                    let right = known(&columns.names, origin, row, cx);
-                    if right {
-                        columns.write(row, &mut bytes);
-                    }
-                    right
-                });
-            }
-            Rows::Table(table) => {
-                batch.retain_rows(|origin, row| {
-                    let (columns, table) =
-                        table.get_or_insert_with(|| self.plan.table(columns_of_row(row)));
-                    let right = chosen || known(&columns.names, origin, row, cx);
-                    if right {
-                        table.push(row, columns.cells(row));
-                    }
-                    right
-                });
-            }
-        }
-        let put = self.put(&bytes, cx);
-        self.plan.buffers.put(bytes);
-        put
-    }
-}
-
-/// Are all fields of the item among the columns? Otherwise it fails: nothing is left out silently.
-fn known(names: &[String], origin: u32, row: Row<'_>, cx: &mut Cx<'_>) -> bool {
-    let Some(name) = stranger(row, names) else {
-        return true;
-    };
-    let message = format!(
-        "the item has a field `{name}`, but the columns, which the first item gave, are {} (`columns` chooses them)",
-        names.join(", ")
-    );
-    cx.fail(origin, row, ItemError::new(ItemErrorKind::Type, message));
-    false
-}
-
-/// Writes to standard output.
-pub(in crate::steps) fn stdout(bytes: &[u8], cx: &Cx<'_>) -> Result<(), RunError> {
-    cx.output.stdout(bytes).map_err(|e| match e.kind() {
-        std::io::ErrorKind::BrokenPipe => RunError::BrokenPipe,
-        _ => cannot_write("standard output", &e),
-    })
-}
-
-fn cannot_write(name: &str, error: &std::io::Error) -> RunError {
-    RunError::io(format!("cannot write {name}"), error)
-}
-
-impl BatchStep for Write {
-    fn run(&mut self, mut batch: Batch, cx: &mut Cx<'_>) -> Flow {
-        match self.take(&mut batch, cx) {
-            Ok(()) => Flow::Next(batch),
-            Err(error) => Flow::Stop(error),
-        }
-    }
-
-    fn finish(&mut self, cx: &mut Cx<'_>) -> Result<Option<Batch>, RunError> {
-        // A file is made also where nothing came.
-        self.begin(cx)?;
-        if let Rows::Table(Some((_, table))) = std::mem::replace(&mut self.rows, Rows::Rendered) {
-            let mut bytes = Vec::new();
-            table.render(&mut bytes);
-            self.put(&bytes, cx)?;
-        }
-        if let To::File(name, file) = std::mem::replace(&mut self.to, To::Closed) {
-            file.complete().map_err(|e| cannot_write(&name, &e))?;
-        }
-        Ok(None)
-    }
-
-    fn abandon(&mut self) {
-        // What is written stays under its partial name.
-        self.to = To::Closed;
     }
 }

@@ -1,7 +1,9 @@
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::*;
 use crate::expr::Scope;
+use crate::steps::harness::mistakes;
 use crate::steps::testing::Bench;
 use crate::steps::{ItemErrorKind, RunError, Types};
 use crate::value::{Batch, Cell, convert};
@@ -67,6 +69,8 @@ fn step(to: &str, format: Format) -> WriteStep {
         to,
         format,
         append: false,
+        replace: false,
+        compression: None,
         header: true,
         columns: None,
     }
@@ -370,6 +374,261 @@ fn bytes_are_written_as_they_are() {
     );
     assert_eq!(out, "a\nbc");
     assert!(bench.faults.0[0].1.message.contains("neither"));
+}
+
+/// Writes items below a folder, in batches of two; what each file holds then, by name, and what failed.
+fn files(step: &WriteStep, ty: &Type, items: &[&str]) -> (BTreeMap<String, Vec<u8>>, Vec<String>) {
+    let folder = tempfile::tempdir().unwrap();
+    let below = folder.path().join("in");
+    let mut bench = Bench::default();
+    let batches: Vec<Batch> = items.chunks(2).map(|some| batch(ty, some)).collect();
+    let passed = bench.sink(&op(step, ty, &below), batches).unwrap();
+    let passed: usize = passed.iter().map(Batch::len).sum();
+    assert_eq!(
+        passed + bench.faults.0.len(),
+        items.len(),
+        "every row is accounted for"
+    );
+    let mut found = BTreeMap::new();
+    for path in glob::glob(&format!("{}/**/*", folder.path().display())).unwrap() {
+        let path = path.unwrap();
+        if path.is_file() {
+            let name = path
+                .strip_prefix(folder.path())
+                .unwrap()
+                .display()
+                .to_string();
+            found.insert(name, std::fs::read(&path).unwrap());
+        }
+    }
+    (
+        found,
+        bench.faults.0.into_iter().map(|(_, e)| e.message).collect(),
+    )
+}
+
+fn texts(files: &BTreeMap<String, Vec<u8>>) -> Vec<(&str, &str)> {
+    files
+        .iter()
+        .map(|(name, bytes)| (&**name, std::str::from_utf8(bytes).unwrap()))
+        .collect()
+}
+
+fn visits() -> Type {
+    record(&[("host", Type::String), ("n", Type::Int)])
+}
+
+#[test]
+fn each_item_says_which_file_it_goes_to() {
+    let items = [
+        r#"{"host":"a","n":1}"#,
+        r#"{"host":"b/c","n":2}"#,
+        r#"{"host":"a","n":3}"#,
+    ];
+    let (found, failed) = files(&step("out/{host}.csv", Format::Csv), &visits(), &items);
+    assert!(failed.is_empty());
+    assert_eq!(
+        texts(&found),
+        [
+            ("in/out/a.csv", "host,n\na,1\na,3\n"),
+            ("in/out/b/c.csv", "host,n\nb/c,2\n")
+        ]
+    );
+}
+
+#[test]
+fn more_files_than_may_be_open_are_closed_and_opened_again() {
+    let items: Vec<String> = (0..900)
+        .map(|i| format!(r#"{{"host":"h{}","n":{i}}}"#, i % 300))
+        .collect();
+    let items: Vec<&str> = items.iter().map(String::as_str).collect();
+    for ending in ["", ".gz", ".zst"] {
+        let to = format!("{{host}}.json{ending}");
+        let (found, _) = files(&step(&to, Format::Json), &visits(), &items);
+        assert_eq!(found.len(), 300);
+        let bytes = &found[&format!("in/h7.json{ending}")];
+        let text = match ending {
+            ".gz" => {
+                std::io::read_to_string(flate2::read::MultiGzDecoder::new(&bytes[..])).unwrap()
+            }
+            ".zst" => String::from_utf8(zstd::decode_all(&bytes[..]).unwrap()).unwrap(),
+            _ => String::from_utf8(bytes.clone()).unwrap(),
+        };
+        let want: String = [7, 307, 607]
+            .map(|n| format!("{{\"host\":\"h7\",\"n\":{n}}}\n"))
+            .concat();
+        assert_eq!(text, want, "{ending}");
+    }
+}
+
+#[test]
+fn what_an_item_puts_into_a_path_stays_below_the_folder() {
+    let bad = [
+        "../x",
+        "/etc/x",
+        "a/../../x",
+        "..",
+        ".",
+        "",
+        "a/",
+        "x\u{0}y",
+    ];
+    for value in bad {
+        let item = serde_json::json!({"host": value, "n": 1}).to_string();
+        let (found, failed) = files(&step("{host}", Format::Lines), &visits(), &[&item]);
+        assert_eq!((found.len(), failed.len()), (0, 1), "{value:?}: {failed:?}");
+    }
+    // Dots that come together only when the path is put together.
+    let item = r#"{"host":".","n":1}"#;
+    let (found, failed) = files(&step(".{host}/x", Format::Lines), &visits(), &[item]);
+    assert!(
+        found.is_empty() && failed[0].contains("may not contain `..`"),
+        "{failed:?}"
+    );
+    // What the author of the file wrote himself may lead anywhere.
+    let (found, _) = files(&step("../{host}x", Format::Lines), &visits(), &[item]);
+    assert_eq!(found.keys().collect::<Vec<_>>(), [".x"]);
+}
+
+#[test]
+fn a_name_that_no_file_can_have_is_an_item_error() {
+    let item = serde_json::json!({"host": "x".repeat(300), "n": 1}).to_string();
+    let (found, failed) = files(
+        &step("{host}", Format::Lines),
+        &visits(),
+        &[&item, r#"{"host":"y","n":2}"#],
+    );
+    assert_eq!(found.keys().collect::<Vec<_>>(), ["in/y"]);
+    assert_eq!(failed.len(), 1);
+}
+
+#[test]
+fn each_item_takes_the_place_of_the_file_where_it_replaces() {
+    let items = [
+        r#"{"host":"a","n":1}"#,
+        r#"{"host":"b","n":2}"#,
+        r#"{"host":"a","n":3}"#,
+    ];
+    let replace = |to: &str, format| WriteStep {
+        replace: true,
+        ..step(to, format)
+    };
+    let (found, _) = files(&replace("last.json", Format::Json), &visits(), &items);
+    assert_eq!(
+        texts(&found),
+        [("in/last.json", "{\"host\":\"a\",\"n\":3}\n")]
+    );
+    let (found, _) = files(&replace("{host}.csv", Format::Csv), &visits(), &items);
+    assert_eq!(
+        texts(&found),
+        [("in/a.csv", "host,n\na,3\n"), ("in/b.csv", "host,n\nb,2\n")]
+    );
+    let (found, _) = files(&replace("last.txt", Format::Table), &visits(), &items);
+    assert_eq!(texts(&found), [("in/last.txt", "host  n\na     3\n")]);
+    let (found, _) = files(
+        &replace("last.csv", Format::Csv),
+        &Type::Any,
+        &[r#"{"a":1}"#, r#"{"b":2}"#, r#"{"b":3}"#],
+    );
+    assert_eq!(texts(&found), [("in/last.csv", "b\n3\n")]);
+    assert!(
+        files(&replace("last.json", Format::Json), &visits(), &[])
+            .0
+            .is_empty(),
+        "nothing came, nothing is replaced"
+    );
+}
+
+#[test]
+fn tables_and_unknown_columns_are_kept_for_each_file() {
+    let items = [
+        r#"{"host":"a","n":1}"#,
+        r#"{"host":"b","m":2}"#,
+        r#"{"host":"a","m":3}"#,
+        r#"{"host":"a","n":4}"#,
+    ];
+    let (found, failed) = files(&step("{item.host}.csv", Format::Csv), &Type::Any, &items);
+    assert_eq!(
+        texts(&found),
+        [
+            ("in/a.csv", "host,n\na,1\na,4\n"),
+            ("in/b.csv", "host,m\nb,2\n")
+        ]
+    );
+    assert_eq!(failed.len(), 1);
+    let (found, _) = files(
+        &step("{host}.txt", Format::Table),
+        &visits(),
+        &[r#"{"host":"a","n":1}"#, r#"{"host":"a","n":20}"#],
+    );
+    assert_eq!(
+        texts(&found),
+        [("in/a.txt", "host   n\na      1\na     20\n")]
+    );
+}
+
+#[test]
+fn a_name_says_how_a_file_is_compressed() {
+    let (found, _) = files(
+        &step("a.csv.gz", Format::of_name("a.csv.gz")),
+        &visits(),
+        &[r#"{"host":"a","n":1}"#],
+    );
+    let text =
+        std::io::read_to_string(flate2::read::GzDecoder::new(&found["in/a.csv.gz"][..])).unwrap();
+    assert_eq!(text, "host,n\na,1\n");
+    let zstd = WriteStep {
+        compression: Some(Compression::Zstd),
+        ..step("a", Format::Lines)
+    };
+    let (found, _) = files(&zstd, &Type::Int, &["1", "2", "3"]);
+    assert_eq!(zstd::decode_all(&found["in/a"][..]).unwrap(), b"1\n2\n3\n");
+    let (found, _) = files(&step("a.gz", Format::Lines), &Type::Int, &[]);
+    assert_eq!(
+        std::io::read_to_string(flate2::read::GzDecoder::new(&found["in/a.gz"][..])).unwrap(),
+        "",
+        "also an empty one is whole"
+    );
+}
+
+#[test]
+fn standard_output_may_be_compressed() {
+    let gzip = WriteStep {
+        compression: Some(Compression::Gzip),
+        ..step("stdout", Format::Lines)
+    };
+    let mut bench = Bench::default();
+    bench
+        .sink(
+            &op(&gzip, &Type::Int, Path::new("")),
+            vec![batch(&Type::Int, &["1"])],
+        )
+        .unwrap();
+    let out = bench.streams.out.lock();
+    assert_eq!(
+        std::io::read_to_string(flate2::read::GzDecoder::new(&out[..])).unwrap(),
+        "1\n"
+    );
+}
+
+#[test]
+fn mistakes_are_said_where_they_are_made() {
+    let wrong = |yaml: &str| mistakes(yaml, &visits()).join(" | ");
+    assert!(wrong("write: {to: a, format: cvs}").contains("did you mean `csv`?"));
+    assert!(
+        wrong("write: {to: a, replace: true, append: true}")
+            .contains("cannot be replaced and appended to")
+    );
+    assert!(wrong("write: {to: stdout, append: true}").contains("are for files"));
+    assert!(wrong("write: {to: a, compress: xz}").contains("gzip, zstd"));
+    assert!(wrong("write: {to: a, columns: [n]}").contains("no meaning in the format `lines`"));
+    assert!(wrong("write: {to: a.csv, columns: [m]}").contains("E0302 the item has no field `m`"));
+    assert!(
+        wrong("write: {to: a, format: bytes}")
+            .contains("E0304 `format: bytes` writes strings and bytes")
+    );
+    assert!(wrong("write: {to: '{hots}'}").contains("E0302"));
+    assert!(wrong("write: ''").contains("names no file"));
 }
 
 proptest! {
