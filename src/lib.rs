@@ -15,6 +15,7 @@ pub mod rules;
 pub mod schema;
 pub mod spec;
 pub mod steps;
+pub mod sync;
 pub mod value;
 pub mod wait;
 

@@ -393,6 +393,32 @@ attempt, the results behind it wait too, and when the window is full its workers
 Leave `ordered` out or say `ordered: false` where the order does not matter; or make the waits of `retry` short.",
     },
     Rule {
+        code: "E0502",
+        title: "a guard, value or array used as what it is not",
+        explain: r#"Locks, semaphores and conditions are held (`with`); events and barriers have steps of their own (`wait_event`,
+`set_event`, `wait_barrier`); conditions are notified, too.
+
+    events: [go]
+    do:
+      - with: go                 # wrong: `wait_event: go`
+
+    - with: stock
+      until: values.stock > 0    # needs a condition: `conditions: [stock]`
+
+A value is changed by its name, an array element by element: `add: {total: 1, "histogram[3]": 1}`."#,
+    },
+    Rule {
+        code: "E0503",
+        title: "more permits than there are",
+        explain: "Whoever waits for more permits than a semaphore has waits for ever.
+
+    semaphores: {db: 2}
+    do:
+      - with: {db: 3}      # wrong
+
+Want fewer, or declare more.",
+    },
+    Rule {
         code: "W0501",
         title: "a reader that starts only after its writer has ended",
         explain: "The connection between them holds what is written until then. If that is more than `max` items (or `max_bytes`), the
@@ -402,5 +428,13 @@ writer waits for room, and the reader waits for the writer's end: neither goes o
 
 Without `after` a reader takes what there is as it comes, and ends when its writers have ended. Where it really must
 start later, give the connection a `max` that takes everything.",
+    },
+    Rule {
+        code: "W0502",
+        title: "a guard that nothing uses",
+        explain: "It is declared, but no `with` and no step names it. Perhaps a step was forgotten that should hold it, set it or wait
+for it.
+
+Use it, or take it out.",
     },
 ];

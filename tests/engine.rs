@@ -80,6 +80,7 @@ impl Draft {
             max_waiting: 10_000,
             after: Vec::new(),
             always: false,
+            touches: millstream::steps::Touches::default(),
             takes: Type::Int,
             gives: Type::Int,
         });
@@ -132,6 +133,9 @@ impl Draft {
             folder: ".".into(),
             stages: self.stages,
             conns: self.conns,
+            guards: Vec::new(),
+            values: Vec::new(),
+            arrays: Vec::new(),
             env: Env::default(),
             scope: Scope::default(),
             deadline: None,

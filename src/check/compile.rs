@@ -4,18 +4,19 @@ use std::collections::HashSet;
 
 use super::Room;
 use super::flow::{Flow, Needs, env_for};
+use super::guards;
 use super::names::Named;
 use super::places::Places;
 use super::settings::Settings;
-use super::stages::Stages;
+use super::stages::{Inner, Stages, label};
 use super::wiring::{self, What, Wiring};
 use crate::diagnostic::Source;
 use crate::expr::Env;
 use crate::plan::{
-    Branch, Conn, ConnId, DRAIN, Order, Outlet, Plan, Program, Stage, StageId, Step,
+    Branch, Conn, ConnId, DRAIN, Order, Outlet, Plan, Policy, Program, Stage, StageId, Step,
 };
-use crate::spec::{self, File};
-use crate::steps::{CompileCx, Conns, Convert, dead_letter_type};
+use crate::spec::{self, File, StepNode};
+use crate::steps::{self, CompileCx, Conns, Convert, Op, Touches, dead_letter_type};
 use crate::value::{Name, Type};
 
 fn number(n: usize) -> u32 {
@@ -39,6 +40,7 @@ pub(super) struct Found<'a, 'f> {
 /// A stage whose steps have been compiled.
 struct Compiled {
     program: Program,
+    touches: Touches,
     takes: Type,
     gives: Type,
 }
@@ -107,7 +109,7 @@ pub(super) fn compile(found: &Found<'_, '_>, source: &Source) -> Plan {
     let conns = (0..wiring.conns.len())
         .map(|i| found.conn(i, &carried[i]))
         .collect();
-    let stages = compiled
+    let mut stages: Vec<Stage> = compiled
         .into_iter()
         .enumerate()
         .map(|(i, c)| {
@@ -119,12 +121,16 @@ pub(super) fn compile(found: &Found<'_, '_>, source: &Source) -> Plan {
             )
         })
         .collect();
+    guards::who_waits(&mut stages, &room.guards);
     Plan {
         name: name(room.file, source),
         description: room.file.description.clone(),
         folder: room.file.folder.clone(),
         stages,
         conns,
+        guards: room.guards.plan(&places),
+        values: room.values.plan(&places),
+        arrays: room.arrays.plan(&places),
         env: room.env.clone(),
         scope: room.scope.clone(),
         deadline: room.file.deadline.map(|d| d.value),
@@ -138,7 +144,7 @@ impl Found<'_, '_> {
         CompileCx {
             env,
             conns,
-            types: &room.types,
+            types: room,
             folder: &room.file.folder,
             scope: &room.scope,
         }
@@ -196,6 +202,7 @@ impl Found<'_, '_> {
         }
         let mut entering = takes.clone();
         let mut input = takes;
+        let mut touches = Touches::default();
         for (read, after) in self.stages.list[i].steps.iter().zip(&needs[1..]) {
             let known = read
                 .known
@@ -207,27 +214,37 @@ impl Found<'_, '_> {
                     .step
                     .compile(input.as_ref(), after, &self.compile_cx(&env, &targets));
             let source = input.is_none();
-            let mut push = |op, waits| {
+            entering.get_or_insert_with(|| compiled.out.clone());
+            input = Some(compiled.out.clone());
+            touches.merge(known.step.touches(&self.compile_cx(&env, &targets)));
+            let mut flat = Flat {
+                places,
+                steps: &mut program.steps,
+            };
+            let text = known.step.describe();
+            flat.push(
+                (read.node, read.policy),
+                &read.inner,
+                &*known.step,
+                compiled,
+                text,
+            );
+            if source && let Some(second) = known.step.second(after) {
                 program.steps.push(Step {
-                    label: read.label().to_owned(),
-                    text: known.step.describe(),
+                    label: label(read.node).to_owned(),
+                    text: String::new(),
                     place: places.place(read.node.at),
-                    op,
-                    waits,
+                    op: second.op,
+                    waits: false,
                     policy: read.policy,
                 });
-            };
-            push(compiled.op, known.step.waits());
-            entering.get_or_insert_with(|| compiled.out.clone());
-            input = Some(compiled.out);
-            if source && let Some(second) = known.step.second(after) {
-                push(second.op, false);
                 input = Some(second.out);
             }
         }
         let gives = input.unwrap_or(Type::Any);
         Compiled {
             program,
+            touches,
             takes: entering.unwrap_or(Type::Any),
             gives,
         }
@@ -285,6 +302,7 @@ impl Found<'_, '_> {
         };
         let Compiled {
             program,
+            touches,
             takes,
             gives,
         } = compiled;
@@ -307,6 +325,7 @@ impl Found<'_, '_> {
             max_waiting: settings.max_waiting,
             after: ends.after.iter().map(|s| StageId(number(*s))).collect(),
             always: written.always.is_some_and(|a| a.value),
+            touches,
             takes,
             gives,
         }
@@ -340,6 +359,53 @@ fn writers(conn: &wiring::Conn<'_>) -> Vec<StageId> {
         .iter()
         .filter(|w| !matches!(w.what, What::Put(_)) || put.insert(w.stage));
     ends.map(|w| StageId(number(w.stage))).collect()
+}
+
+/// Steps as they stand in a plan: all in one row, with the beginnings and ends of blocks.
+struct Flat<'a, 'p> {
+    places: &'a Places<'p>,
+    steps: &'a mut Vec<Step>,
+}
+
+impl Flat<'_, '_> {
+    /// `text` is empty for what is part of another's line.
+    fn push(
+        &mut self,
+        (node, policy): (&StepNode, Policy),
+        inner: &[Inner<'_>],
+        step: &dyn steps::Step,
+        compiled: steps::Compiled,
+        text: String,
+    ) {
+        let mut add = |op: Op, text: String| {
+            self.steps.push(Step {
+                label: label(node).to_owned(),
+                text,
+                place: self.places.place(node.at),
+                waits: step.waits(),
+                op,
+                policy,
+            });
+        };
+        let Op::Block(block) = compiled.op else {
+            add(compiled.op, text);
+            return;
+        };
+        add(Op::Enter(block.enter), text);
+        let within = step.steps().into_iter().zip(inner).zip(block.steps);
+        for ((step, inner), compiled) in within {
+            let of = (inner.node, inner.policy);
+            self.push(of, &inner.inner, step, compiled, String::new());
+        }
+        self.steps.push(Step {
+            label: label(node).to_owned(),
+            text: String::new(),
+            place: self.places.place(node.at),
+            waits: false,
+            op: Op::Leave,
+            policy,
+        });
+    }
 }
 
 /// The pipeline's name: as written, or the file's without its folder and its ending.

@@ -139,7 +139,7 @@ fn by(
     let env = env_for(room, Some(of));
     let mut cx = Infer {
         env: &env,
-        types: &room.types,
+        types: room,
         diagnostics: out,
         at: by.at(),
         folder: &room.file.folder,
@@ -185,7 +185,7 @@ fn stage_flow(
                 let env = env_for(room, input.as_ref());
                 let mut cx = Infer {
                     env: &env,
-                    types: &room.types,
+                    types: room,
                     diagnostics: out,
                     at: read.node.at,
                     folder: &room.file.folder,
@@ -206,7 +206,7 @@ fn stage_flow(
     for condition in routes.iter().flatten() {
         let mut cx = Infer {
             env: &env,
-            types: &room.types,
+            types: room,
             diagnostics: out,
             at: condition.at(),
             folder: &room.file.folder,

@@ -10,11 +10,13 @@
 mod after;
 mod compile;
 mod flow;
+mod guards;
 mod names;
 mod places;
 mod settings;
 mod stages;
 mod types;
+mod values;
 mod wiring;
 
 #[cfg(test)]
@@ -25,12 +27,14 @@ use std::num::NonZeroUsize;
 use crate::diagnostic::{Diagnostic, Diagnostics, Severity, Source};
 use crate::expr::{Env, Scope};
 use crate::plan::Plan;
-use crate::spec::File;
-use crate::steps::Functions;
-use crate::value::Name;
+use crate::spec::{File, Key};
+use crate::steps::{Functions, GuardKind, Types};
+use crate::value::{Name, Type};
 
+use guards::GuardTable;
 use names::Names;
 use types::TypeTable;
+use values::ValueTable;
 use wiring::Wiring;
 
 /// What the checker knows of the world.
@@ -65,9 +69,30 @@ struct Room<'f> {
     cx: &'f Cx,
     names: Names<'f>,
     types: TypeTable<'f>,
+    guards: GuardTable<'f>,
+    values: ValueTable,
+    arrays: ValueTable,
     /// The names for expressions; `item` is set where there is one.
     env: Env,
     scope: Scope,
+}
+
+impl Types for Room<'_> {
+    fn named(&self, name: &str) -> Option<Type> {
+        self.types.named(name)
+    }
+
+    fn names(&self) -> Vec<&str> {
+        self.types.names()
+    }
+
+    fn functions(&self) -> &Functions {
+        self.types.functions()
+    }
+
+    fn guard(&self, name: &Key, diagnostics: &mut Diagnostics) -> Option<(u32, GuardKind)> {
+        self.guards.get(name, diagnostics)
+    }
 }
 
 /// The plan that the file means, where it has no mistakes (of this room: whoever calls knows what reading it
@@ -83,7 +108,14 @@ pub fn check(file: &File, source: &Source, cx: &Cx) -> (Option<Plan>, Vec<Diagno
 fn plan(file: &File, source: &Source, cx: &Cx, out: &mut Diagnostics) -> Option<Plan> {
     let names = Names::gather(file, out);
     let types = TypeTable::read(&file.types, &cx.functions, out);
-    let env = environment(file);
+    let guards = GuardTable::read(&file.guards, out);
+    let values = ValueTable::values(&file.values, out);
+    let arrays = ValueTable::arrays(&file.arrays, out);
+    let env = Env {
+        values: values.types(),
+        arrays: arrays.types(),
+        ..environment(file)
+    };
     let scope = Scope {
         params: file.params.values(),
         start: cx.start,
@@ -94,6 +126,9 @@ fn plan(file: &File, source: &Source, cx: &Cx, out: &mut Diagnostics) -> Option<
         cx,
         names,
         types,
+        guards,
+        values,
+        arrays,
         env,
         scope,
     };
@@ -108,6 +143,7 @@ fn plan(file: &File, source: &Source, cx: &Cx, out: &mut Diagnostics) -> Option<
     if out.has_errors() {
         return None;
     }
+    room.guards.unused(out);
     let needs = flow::needs(&room, &wiring, &stages, &flow);
     let found = compile::Found {
         room: &room,

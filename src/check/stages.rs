@@ -6,8 +6,8 @@ use super::settings::{Settings, policy};
 use super::wiring::Wiring;
 use crate::diagnostic::{At, Diagnostic, Diagnostics, nearest};
 use crate::plan::Policy;
-use crate::spec::{self, Modifiers, StepNode, keys};
-use crate::steps::modifiers::{Cast, Pack, Part};
+use crate::spec::{self, StepNode, keys};
+use crate::steps::modifiers::{Cast, Pack, Part, With};
 use crate::steps::{self, ExprText, Group, Put, Reader, STEPS, Step, read_type};
 
 /// Every stage's steps, in the order of the file.
@@ -29,6 +29,16 @@ pub(super) struct ReadStep<'f> {
     pub policy: Policy,
     /// `None`: it has a mistake, which was said.
     pub known: Option<Known>,
+    /// The steps within it, in order.
+    pub inner: Vec<Inner<'f>>,
+}
+
+/// A step within a step: the step itself is the other's.
+#[derive(Debug)]
+pub(super) struct Inner<'f> {
+    pub node: &'f StepNode,
+    pub policy: Policy,
+    pub inner: Vec<Inner<'f>>,
 }
 
 #[derive(Debug)]
@@ -56,14 +66,27 @@ impl Stage<'_> {
     }
 }
 
-impl ReadStep<'_> {
-    pub fn label(&self) -> &str {
-        self.node
-            .modifiers
-            .name
-            .as_ref()
-            .map_or(&self.node.key.text, |n| &n.text)
+impl<'f> Inner<'f> {
+    /// The first of these steps in it.
+    fn find(&self, names: &[&str]) -> Option<&'f StepNode> {
+        if self.inner.is_empty() {
+            return Some(self.node).filter(|n| names.contains(&&*n.key.text));
+        }
+        self.inner.iter().find_map(|i| i.find(names))
     }
+}
+
+/// Steps with a memory of items: first those that make one result of many items ...
+const MEMORIES: &[&str] = &[
+    "group", "sort", "top", "batch", "unique", "take", "skip", "sample",
+];
+/// ... which are so many.
+const GATHER: usize = 4;
+
+/// What a step is called in messages.
+pub(super) fn label(node: &StepNode) -> &str {
+    let name = node.modifiers.name.as_ref();
+    name.map_or(&node.key.text, |n| &n.text)
 }
 
 pub(super) fn read<'f>(
@@ -91,6 +114,16 @@ pub(super) fn read<'f>(
     let stages = Stages { list };
     same_files(room, &stages, out);
     stages
+}
+
+/// Steps that go into another.
+struct Inside<'f> {
+    /// Of the last.
+    group: Option<Group>,
+    steps: Vec<(At, Box<dyn Step>)>,
+    inner: Vec<Inner<'f>>,
+    /// None of them has a mistake.
+    whole: bool,
 }
 
 /// The steps of one list, as they are read.
@@ -121,6 +154,7 @@ impl<'f> Reading<'_, 'f> {
                 node,
                 policy,
                 known,
+                inner: Vec::new(),
             });
         }
         if let Some(ty) = &m.result {
@@ -133,13 +167,95 @@ impl<'f> Reading<'_, 'f> {
                     node,
                     policy,
                     known: Some(Known { group, step }),
+                    inner: Vec::new(),
                 });
             }
+        }
+        // Where `if` is false, no guard is taken; `until` sees the item itself, not what `in` makes of it.
+        let outside = m.until.is_some() && m.input.is_some();
+        if !outside {
+            self.with(node, before, policy);
         }
         if m.condition.is_some() || m.input.is_some() || m.into.is_some() {
             let inner = self.steps.split_off(before);
             self.part(node, inner, policy);
         }
+        if outside {
+            self.with(node, before, policy);
+        }
+    }
+
+    /// Puts `with` and `until` around the steps from `before` on.
+    fn with(&mut self, node: &'f StepNode, before: usize, policy: Policy) {
+        let m = &node.modifiers;
+        if m.with.is_empty() {
+            if let Some(until) = &m.until {
+                self.out.push(
+                    Diagnostic::new("E0502", until.at, "`until` needs a condition to wait under")
+                        .help("declare one, `conditions: [changed]`, and write `with: changed` beside the `until`"),
+                );
+            }
+            return;
+        }
+        let around = self.steps.split_off(before);
+        let inside = self.inside(
+            around,
+            MEMORIES,
+            "beside or under `with`, which holds guards for one item",
+        );
+        let with = With::new(
+            m.with.clone(),
+            m.until.as_ref().map(ExprText::of),
+            m.timeout.map(|t| t.value),
+            inside.steps,
+        );
+        let known = inside.whole.then(|| Known {
+            group: inside.group.unwrap_or(Group::Shape),
+            step: Box::new(with),
+        });
+        self.steps.push(ReadStep {
+            node,
+            policy,
+            known,
+            inner: inside.inner,
+        });
+    }
+
+    /// Steps that go into another; these may not, which is `where_` in words.
+    fn inside(&mut self, steps: Vec<ReadStep<'f>>, refused: &[&str], where_: &str) -> Inside<'f> {
+        let mut inside = Inside {
+            group: None,
+            steps: Vec::new(),
+            inner: Vec::new(),
+            whole: true,
+        };
+        for step in steps {
+            let Some(known) = step.known else {
+                inside.whole = false;
+                continue;
+            };
+            let all = Inner {
+                node: step.node,
+                policy: step.policy,
+                inner: step.inner,
+            };
+            if let Some(node) = all.find(refused) {
+                let name = &node.key.text;
+                self.out.push(
+                    Diagnostic::new(
+                        "E0407",
+                        node.key.at,
+                        format!("`{name}` looks at many items, and cannot stand {where_}"),
+                    )
+                    .help("let it stand in a step of its own, before or behind, or send what it is about to a stage of its own with `to: {that: condition}`"),
+                );
+                inside.whole = false;
+            }
+            inside.group = Some(known.group);
+            inside.steps.push((step.node.at, known.step));
+            inside.inner.push(all);
+        }
+        inside
     }
 
     /// Puts `if`, `in` and `into` around steps.
@@ -161,67 +277,33 @@ impl<'f> Reading<'_, 'f> {
                     node,
                     policy,
                     known: Some(Known { group, step }),
+                    inner: Vec::new(),
                 });
             }
             return;
         }
-        let mut group = None;
-        let mut steps = Vec::new();
-        let mut whole = true;
-        for step in inner {
-            if !std::ptr::eq(step.node, node) {
-                self.own_policy(&step.node.modifiers);
-            }
-            let Some(known) = step.known else {
-                whole = false;
-                continue;
-            };
-            if known.step.remembers() {
-                let name = &step.node.key.text;
-                self.out.push(
-                    Diagnostic::new(
-                        "E0407",
-                        step.node.key.at,
-                        format!("`{name}` gives results of many items, and cannot stand beside or under `if`, `in` or `into`"),
-                    )
-                    .help("choose or change the items in a step of their own before it (`filter`, `map`), or send them to a stage of their own with `to: {that: condition}`"),
-                );
-                whole = false;
-            }
-            group = Some(known.group);
-            steps.push((step.node.at, known.step));
-        }
+        let inside = self.inside(
+            inner,
+            &MEMORIES[..GATHER],
+            "beside or under `if`, `in` or `into`",
+        );
         let text = ExprText::of;
         let part = Part::new(
             m.condition.as_ref().map(text),
             m.input.as_ref().map(text),
             m.into.clone(),
-            steps,
+            inside.steps,
         );
-        let known = whole.then(|| Known {
-            group: group.unwrap_or(Group::Shape),
+        let known = inside.whole.then(|| Known {
+            group: inside.group.unwrap_or(Group::Shape),
             step: Box::new(part),
         });
         self.steps.push(ReadStep {
             node,
             policy,
             known,
+            inner: inside.inner,
         });
-    }
-
-    /// What the worker loop does for one step it cannot do for a step within another yet.
-    fn own_policy(&mut self, m: &Modifiers) {
-        let own = [
-            m.retry.map(|r| (r.at, "retry")),
-            m.timeout.map(|t| (t.at, "timeout")),
-            m.on_error.as_ref().map(|e| (e.at, "on_error")),
-        ];
-        for (at, what) in own.into_iter().flatten() {
-            self.out.push(later(
-                at,
-                &format!("`{what}` inside a block with `if`, `in` or `into`"),
-            ));
-        }
     }
 
     fn step(&mut self, node: &StepNode) -> Option<Known> {

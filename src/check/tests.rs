@@ -664,7 +664,7 @@ fn what_stands_beside_a_step_is_checked_with_it() {
     assert!(says("{keep: [status], as: {status: bool}}").starts_with("E0304"));
     assert!(
         says("{top: {n: 1, by: status}, if: status > 1}")
-            .starts_with("E0407 4:22 `top` gives results of many items")
+            .starts_with("E0407 4:22 `top` looks at many items")
     );
     assert!(says("{map: path, as: nothing}").starts_with("E0201"));
     let text = only(&stages(

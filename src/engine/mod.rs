@@ -7,6 +7,7 @@
 //! adds up at the end.
 
 mod accounts;
+mod commons;
 mod course;
 
 pub use accounts::{Account, Books};
@@ -19,7 +20,7 @@ use crossbeam_channel::{Sender, unbounded};
 
 use crate::channel::{Bounds, Conn, Cycle, Fifo, Full, Lifo, Order, Priority};
 use crate::expr::Scope;
-use crate::notice::{Ended, Exit, Meters, Notice, StageState};
+use crate::notice::{Ended, Exit, Level, Meters, Notice, StageState};
 use crate::plan::{self, Graph, Loop, Plan};
 use crate::pool::{Failure, Shared, Stage, Worker, drive, threads};
 use crate::steps::{Output, RunError};
@@ -64,6 +65,7 @@ pub fn run(plan: &Plan, options: Options) -> (Ended, Books) {
     let began = clock.now();
     stop.watch(&registry);
     let cycles = cycles(plan);
+    let commons = Arc::new(commons::of(plan));
     let conns: Arc<[Arc<Conn>]> = plan
         .conns
         .iter()
@@ -92,7 +94,12 @@ pub fn run(plan: &Plan, options: Options) -> (Ended, Books) {
         .collect();
     let (closed, told) = unbounded();
     let verdict = Arc::default();
+    let scope = Scope {
+        shared: Some(commons::live(plan, &commons, &conns)),
+        ..plan.scope.clone()
+    };
     let shared = Shared {
+        commons,
         clock,
         output,
         notices,
@@ -106,9 +113,9 @@ pub fn run(plan: &Plan, options: Options) -> (Ended, Books) {
     let workers: usize = stages.iter().map(|s| s.workers()).sum();
     let why = match threads::workers(workers) {
         Ok(pool) => {
-            pool.in_place_scope(|scope| {
+            pool.in_place_scope(|threads| {
                 Course::new(plan, &shared, &stages, |stage, shared| {
-                    start(plan, scope, stage, shared)
+                    start(plan, &scope, threads, stage, shared)
                 })
                 .run(&told);
             });
@@ -123,13 +130,18 @@ pub fn run(plan: &Plan, options: Options) -> (Ended, Books) {
 }
 
 /// Starts the workers of a stage, each on a thread of the pool.
-fn start<'s>(plan: &'s Plan, scope: &rayon::Scope<'s>, stage: &Arc<Stage>, shared: &Shared) {
+fn start<'s>(
+    plan: &'s Plan,
+    values: &'s Scope,
+    threads: &rayon::Scope<'s>,
+    stage: &Arc<Stage>,
+    shared: &Shared,
+) {
     shared.meters.stages[stage.id as usize].set_state(StageState::Running);
     let shared = Arc::new(shared.clone());
     for index in 0..stage.workers() {
         let (stage, shared) = (stage.clone(), shared.clone());
-        let values = &plan.scope;
-        scope.spawn(move |_| {
+        threads.spawn(move |_| {
             let worker = Worker::new(stage.clone(), shared.clone(), values, index);
             let agent = worker.agent().clone();
             if catch_unwind(AssertUnwindSafe(|| drive(worker))).is_err() {
@@ -142,6 +154,20 @@ fn start<'s>(plan: &'s Plan, scope: &rayon::Scope<'s>, stage: &Arc<Stage>, share
                     error,
                 });
                 stage.close(&shared);
+            }
+            // Only a worker that died holds anything now.
+            for (guard, _) in shared.commons.orphan(agent.id, &*shared.clock) {
+                let guard = &plan.guards[guard as usize];
+                let text = format!(
+                    "a worker of stage `{}` died while it held the {} `{}`, which is given back",
+                    plan.stages[stage.id as usize].name,
+                    guard.kind.name(),
+                    guard.name
+                );
+                let _unheard = shared.notices.send(Notice::Log {
+                    level: Level::Warning,
+                    text,
+                });
             }
             shared.registry.leave(&agent);
         });

@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use crate::diagnostic::Place;
 use crate::expr::{Code, Env, Scope};
-use crate::steps::{Convert, Op};
-use crate::value::{Name, Type};
+use crate::steps::{Convert, GuardKind, Op, Touches};
+use crate::value::{Cell, Name, Type};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct StageId(pub u32);
@@ -43,6 +43,11 @@ pub struct Plan {
     /// In the order of the file.
     pub stages: Vec<Stage>,
     pub conns: Vec<Conn>,
+    /// Everything that can be waited for by name, in the order of the file.
+    pub guards: Vec<Guard>,
+    /// In the order of the file; numbered as in [`Env::values`] and [`Env::arrays`].
+    pub values: Vec<Value>,
+    pub arrays: Vec<Value>,
     /// What expressions may name, and the parameters' values.
     pub env: Env,
     pub scope: Scope,
@@ -84,6 +89,8 @@ pub struct Stage {
     pub after: Vec<StageId>,
     /// ... in whatever way.
     pub always: bool,
+    /// What its steps do to guards and values that others may wait for.
+    pub touches: Touches,
     /// The type that enters (of the source's items where there is no input), and the one that leaves.
     pub takes: Type,
     pub gives: Type,
@@ -209,6 +216,26 @@ pub struct Conn {
     /// A stage once for each of its ways here: its items, its dead letters, what it puts.
     pub writers: Vec<StageId>,
     pub readers: Vec<StageId>,
+}
+
+/// A lock, rlock, rwlock, semaphore, condition, event or barrier; its number is its place in [`Plan::guards`].
+#[derive(Clone, Debug)]
+pub struct Guard {
+    pub name: Name,
+    pub kind: GuardKind,
+    pub place: Place,
+}
+
+/// A shared value, or an array where there is a length.
+#[derive(Clone, Debug)]
+pub struct Value {
+    pub name: Name,
+    pub of: Type,
+    pub initial: Cell,
+    pub length: Option<usize>,
+    /// Shown as `***`.
+    pub secret: bool,
+    pub place: Place,
 }
 
 /// Which waiting item goes next.

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use crossbeam_channel::Sender;
 
 use crate::notice::Notice;
-use crate::plan::{MaxErrors, OnError, Policy};
+use crate::plan::{MaxErrors, OnError, Policy, Retry};
 use crate::steps::{DeadLetter, Faults, ItemError, RunError};
 use crate::value::{Batch, Row};
 
@@ -130,12 +130,33 @@ pub(super) struct FaultBook {
     pub input: Option<Batch>,
     /// When: the time of a dead letter.
     pub wall: std::time::SystemTime,
-    /// To be tried again: the row as the failing step saw it.
-    pub again: Option<(Batch, ItemError)>,
+    /// To be tried again.
+    pub again: Option<Again>,
+    /// The blocks that the row is in.
+    pub around: Around,
     pub letters: Vec<DeadLetter>,
     pub dropped: u64,
     pub dead: u64,
     pub fatal: Option<Failure>,
+}
+
+/// An item that is to be tried again.
+pub(super) struct Again {
+    /// The row as the failing step saw it.
+    pub row: Batch,
+    pub error: ItemError,
+    /// Where the next attempt begins: the step that failed, or the outermost block that holds guards.
+    pub unit: usize,
+    pub retry: Option<Retry>,
+}
+
+/// What the blocks say that a row is in.
+#[derive(Default)]
+pub(super) struct Around {
+    /// For each block, the innermost last: for each of its rows the row of the block around it; `None`: the same.
+    pub origins: Vec<Option<Vec<u32>>>,
+    /// The outermost block that holds guards, by the number of its step.
+    pub unit: Option<usize>,
 }
 
 /// What was known before a step ran, to come back to after a panic.
@@ -161,6 +182,7 @@ impl FaultBook {
             input: None,
             wall: std::time::SystemTime::UNIX_EPOCH,
             again: None,
+            around: Around::default(),
             letters: Vec::new(),
             dropped: 0,
             dead: 0,
@@ -191,10 +213,15 @@ impl FaultBook {
         self.fatal.is_some() || self.again.is_some()
     }
 
+    /// What is tried again where this step fails.
+    fn unit(&self) -> usize {
+        self.around.unit.unwrap_or(self.step)
+    }
+
     fn may_retry(&self) -> bool {
         match (&self.attempt, self.policy.retry) {
             (Some(attempt), Some(retry)) => {
-                let tries = if attempt.step == self.step {
+                let tries = if attempt.step == self.unit() {
                     attempt.tries
                 } else {
                     0
@@ -209,9 +236,18 @@ impl FaultBook {
 impl Faults for FaultBook {
     fn fail(&mut self, origin: u32, item: Row<'_>, error: ItemError) {
         if self.may_retry() && self.again.is_none() {
-            self.again = Some((Batch::of_row(item), error));
+            self.again = Some(Again {
+                row: Batch::of_row(item),
+                error,
+                unit: self.unit(),
+                retry: self.policy.retry,
+            });
             return;
         }
+        let blocks = self.around.origins.iter().rev().flatten();
+        let origin = blocks.fold(origin, |o, rows| {
+            rows.get(o as usize).copied().unwrap_or_default()
+        });
         let on_error = self.policy.on_error;
         match on_error {
             OnError::To(_) => self.dead += 1,
@@ -242,7 +278,7 @@ impl Faults for FaultBook {
                 attempts: 1 + self
                     .attempt
                     .as_ref()
-                    .filter(|a| a.step == self.step)
+                    .filter(|a| a.step == self.unit())
                     .map_or(0, |a| a.tries),
                 at: self.wall,
                 error: error.clone(),

@@ -1,42 +1,97 @@
-//! A list of running steps and the rows that are on their way through it.
+//! One running step, and how a panic in it becomes an error of the row that caused it.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
+
+use parking_lot::Mutex;
 
 use super::faults::FaultBook;
 use super::shared::Shared;
 use crate::expr::Scope;
 use crate::plan::Policy;
 use crate::steps::{
-    BatchStep, Cx, Flow, ItemError, ItemErrorKind, Memory, Outcome, RunError, Tally,
+    BatchStep, Cx, DeadLetter, Flow, Frame, FrameMaker, ItemError, ItemErrorKind, Memory, RunError,
+    Tally,
 };
 use crate::value::{Batch, wreck};
-use crate::wait::{Agent, Wait};
+use crate::wait::Agent;
 
 /// How to make a step anew: for each worker, and after a panic.
 pub(super) type Factory = Arc<dyn Fn() -> Box<dyn BatchStep> + Send + Sync>;
+
+/// A step of which there is one for all workers of the stage.
+pub(super) type Common = Arc<Mutex<Box<dyn BatchStep>>>;
 
 /// One step, alive.
 pub(super) struct Instance {
     pub kind: Kind,
     /// The number of the step in the stage's program.
-    at: usize,
+    pub at: usize,
     /// Rows enter one by one.
-    waits: bool,
-    policy: Policy,
+    pub waits: bool,
+    pub policy: Policy,
 }
 
 pub(super) enum Kind {
     /// May be made anew after a panic: it remembers nothing of the rows.
     Each(Box<dyn BatchStep>, Factory),
     Turn(Box<dyn BatchStep>),
+    /// The writing half of a sink in a block that holds guards: it writes at once.
+    Common(Common),
     Memory(Box<dyn Memory>),
+    Enter(Gate),
+    /// The end of the block that begins at this step of the line.
+    Leave(usize),
+}
+
+/// The beginning of a block.
+pub(super) struct Gate {
+    pub frame: Box<dyn Frame>,
+    pub way: GateWay,
+}
+
+/// What is known of a block before it runs.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct GateWay {
+    /// The step of the line that is the block's end.
+    pub leave: usize,
+    /// Guards are held within; rows enter one by one.
+    pub holds: bool,
+    /// Something within waits for others: what was made before is given out first.
+    pub gives_out: bool,
+    /// Something within may be tried again: the item is kept as it came.
+    pub keeps: bool,
+}
+
+/// How a worker gets its own instance of a step.
+#[derive(Clone)]
+pub(super) struct Make {
+    pub how: How,
+    pub at: usize,
+    pub waits: bool,
+    pub policy: Policy,
+}
+
+#[derive(Clone)]
+pub(super) enum How {
+    Each(Factory),
+    Common(Common),
+    Enter(FrameMaker, GateWay),
+    Leave(usize),
 }
 
 impl Instance {
-    pub(super) fn each(make: &Make) -> Instance {
-        let kind = Kind::Each((make.factory)(), make.factory.clone());
+    pub(super) fn of(make: &Make) -> Instance {
+        let kind = match &make.how {
+            How::Each(factory) => Kind::Each(factory(), factory.clone()),
+            How::Common(step) => Kind::Common(step.clone()),
+            How::Enter(frame, way) => Kind::Enter(Gate {
+                frame: frame(),
+                way: *way,
+            }),
+            How::Leave(enter) => Kind::Leave(*enter),
+        };
         Instance {
             kind,
             at: make.at,
@@ -55,15 +110,6 @@ impl Instance {
     }
 }
 
-/// How a worker gets its own instance of a step.
-#[derive(Clone)]
-pub(super) struct Make {
-    pub factory: Factory,
-    pub at: usize,
-    pub waits: bool,
-    pub policy: Policy,
-}
-
 /// What a worker lends to the steps that it runs.
 pub(super) struct Hands<'a> {
     pub shared: &'a Shared,
@@ -73,19 +119,53 @@ pub(super) struct Hands<'a> {
     pub book: &'a mut FaultBook,
 }
 
+/// What became of rows, before it counts: an attempt within a block that holds guards may be discarded.
+#[derive(Default)]
+pub(super) struct Ledger {
+    tally: Tally,
+    dropped: u64,
+    dead: u64,
+    letters: Vec<DeadLetter>,
+}
+
 impl Hands<'_> {
+    /// Another ledger is written in from now on; the old one is left in its place.
+    pub(super) fn swap(&mut self, ledger: &mut Ledger) {
+        std::mem::swap(self.tally, &mut ledger.tally);
+        std::mem::swap(&mut self.book.dropped, &mut ledger.dropped);
+        std::mem::swap(&mut self.book.dead, &mut ledger.dead);
+        std::mem::swap(&mut self.book.letters, &mut ledger.letters);
+    }
+
+    /// What is written in a ledger counts.
+    pub(super) fn add(&mut self, ledger: Ledger) {
+        for (to, n) in self.tally.ended.iter_mut().zip(ledger.tally.ended) {
+            *to += n;
+        }
+        self.tally.made += ledger.tally.made;
+        self.book.dropped += ledger.dropped;
+        self.book.dead += ledger.dead;
+        self.book.letters.extend(ledger.letters);
+    }
+
+    /// The step that runs now.
+    pub(super) fn at(&mut self, instance: &Instance) {
+        self.book.step = instance.at;
+        self.book.policy = instance.policy;
+    }
+
     /// When the time of the attempt is over, where there is one.
-    fn late_at(&self) -> Option<Duration> {
+    pub(super) fn late_at(&self) -> Option<Duration> {
         let attempt = self.book.attempt.as_ref()?;
         Some(attempt.began + self.book.policy.timeout?)
     }
 
-    fn is_late(&self) -> bool {
+    pub(super) fn is_late(&self) -> bool {
         self.late_at()
             .is_some_and(|late| self.shared.clock.now() >= late)
     }
 
-    fn time_out(&mut self, batch: &mut Batch) {
+    pub(super) fn time_out(&mut self, batch: &mut Batch) {
         let timeout = self.book.policy.timeout.unwrap_or_default();
         let message = format!("not done within {timeout:?}");
         for i in 0..batch.len() {
@@ -101,233 +181,42 @@ impl Hands<'_> {
             clock: &*self.shared.clock,
             agent: self.agent,
             tally: self.tally,
+            step: u32::try_from(self.book.step).unwrap_or(u32::MAX),
             faults: self.book,
             output: &*self.shared.output,
             conns: &self.shared.conns,
+            commons: &self.shared.commons,
         }
-    }
-}
-
-/// Why a line stopped.
-#[derive(Debug)]
-pub(super) enum Halt {
-    /// Nothing is on its way; what came out lies in `done`.
-    Empty,
-    Wait(Wait),
-    /// The fault book has something that the worker must decide about.
-    Called,
-    Stop(RunError),
-}
-
-/// Steps in a row.
-#[derive(Default)]
-pub(super) struct Line {
-    pub steps: Vec<Instance>,
-    /// What is on its way, the next on top: the step that it enters, and the rows.
-    stack: Vec<(usize, Batch)>,
-    /// What has left the last step, in order.
-    pub done: Vec<Batch>,
-    /// Steps before this one have enough: what would enter them is cut.
-    closed: usize,
-    /// How far the end of the input has come: the step that gives out what it has left.
-    finishing: usize,
-}
-
-impl Line {
-    pub(super) fn new(steps: Vec<Instance>) -> Line {
-        Line {
-            steps,
-            ..Line::default()
-        }
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.stack.is_empty() && self.done.is_empty()
-    }
-
-    pub(super) fn enter(&mut self, parts: Vec<Batch>) {
-        self.stack.extend(parts.into_iter().rev().map(|b| (0, b)));
-    }
-
-    /// Has a step (`take`) enough?
-    pub(super) fn has_enough(&self) -> bool {
-        self.closed > 0
-    }
-
-    /// What is on its way, to be taken up later by whoever is free.
-    pub(super) fn lay_down(&mut self) -> (Vec<(usize, Batch)>, Vec<Batch>) {
-        (
-            std::mem::take(&mut self.stack),
-            std::mem::take(&mut self.done),
-        )
-    }
-
-    pub(super) fn take_up(&mut self, stack: Vec<(usize, Batch)>, done: Vec<Batch>) {
-        self.stack = stack;
-        self.done = done;
-    }
-
-    /// Works until nothing is on its way, or a step must wait, or something calls for the worker.
-    pub(super) fn advance(&mut self, hands: &mut Hands<'_>) -> Halt {
-        while let Some((at, mut batch)) = self.stack.pop() {
-            if batch.is_empty() {
-                continue;
-            }
-            if at < self.closed {
-                hands.cx().settle(Outcome::Cut, batch.clear());
-                continue;
-            }
-            let Some(instance) = self.steps.get_mut(at) else {
-                self.done.push(batch);
-                continue;
-            };
-            if instance.waits && batch.len() > 1 {
-                let row = batch.split_front(1);
-                self.stack.push((at, batch));
-                batch = row;
-            }
-            hands.book.step = instance.at;
-            hands.book.policy = instance.policy;
-            if hands.is_late() {
-                if let Kind::Each(step, _) | Kind::Turn(step) = &mut instance.kind {
-                    step.cancel(&mut hands.cx());
-                }
-                hands.time_out(&mut batch);
-            } else {
-                match run(instance, batch, hands) {
-                    Ok(Flow::Next(batch)) => self.stack.push((at + 1, batch)),
-                    Ok(Flow::Many(parts)) => {
-                        self.stack
-                            .extend(parts.into_iter().rev().map(|b| (at + 1, b)));
-                    }
-                    Ok(Flow::End(batch)) => {
-                        self.closed = at + 1;
-                        self.stack.push((at + 1, batch));
-                    }
-                    Ok(Flow::Wait(batch, mut wait)) => {
-                        self.stack.push((at, batch));
-                        if let Some(late) = hands.late_at() {
-                            wait.until = Some(wait.until.map_or(late, |u| u.min(late)));
-                        }
-                        return Halt::Wait(wait);
-                    }
-                    Ok(Flow::Stop(error)) | Err(error) => return Halt::Stop(error),
-                }
-            }
-            if hands.book.calls() {
-                if let Some((row, _)) = &mut hands.book.again {
-                    // It goes on at this step, with the item as it was there.
-                    self.stack.push((at, row.split_front(1)));
-                }
-                return Halt::Called;
-            }
-        }
-        Halt::Empty
-    }
-
-    /// The input has ended, and nothing is on its way: the next batch that a step has left goes on its way.
-    /// `false`: there is none, the line is at its end.
-    ///
-    /// # Errors
-    /// What ends the run.
-    pub(super) fn finish(&mut self, hands: &mut Hands<'_>) -> Result<bool, RunError> {
-        while let Some(instance) = self.steps.get_mut(self.finishing) {
-            hands.book.step = instance.at;
-            hands.book.policy = instance.policy;
-            let left = match &mut instance.kind {
-                Kind::Each(..) => None,
-                Kind::Turn(step) => step.finish(&mut hands.cx())?,
-                Kind::Memory(memory) => memory.drain(&mut hands.cx())?,
-            };
-            match left {
-                Some(batch) => {
-                    self.stack.push((self.finishing + 1, batch));
-                    return Ok(true);
-                }
-                None => self.finishing += 1,
-            }
-        }
-        Ok(false)
-    }
-
-    /// May a step have something to give out though nothing comes?
-    pub(super) fn keeps_time(&self) -> bool {
-        self.steps
-            .iter()
-            .any(|i| matches!(&i.kind, Kind::Turn(step) if step.keeps_time()))
-    }
-
-    /// When the next step has something to give out though nothing comes.
-    pub(super) fn due(&self) -> Option<Duration> {
-        let due = |i: &Instance| match &i.kind {
-            Kind::Turn(step) => step.due(),
-            Kind::Each(..) | Kind::Memory(_) => None,
-        };
-        self.steps.iter().filter_map(due).min()
-    }
-
-    /// Nothing is on its way: what the steps give out whose time has come goes on its way. Those at the end
-    /// come first, for what the others give out comes after what they have.
-    ///
-    /// # Errors
-    /// What ends the run.
-    pub(super) fn ring(&mut self, hands: &mut Hands<'_>) -> Result<(), RunError> {
-        let now = hands.shared.clock.now();
-        for (at, instance) in self.steps.iter_mut().enumerate() {
-            if let Kind::Turn(step) = &mut instance.kind
-                && step.due().is_some_and(|due| due <= now)
-            {
-                hands.book.step = instance.at;
-                hands.book.policy = instance.policy;
-                let parts = step.ring(&mut hands.cx())?;
-                self.stack
-                    .extend(parts.into_iter().rev().map(|b| (at + 1, b)));
-            }
-        }
-        Ok(())
-    }
-
-    /// The run stops: rows on their way are unfinished, files keep their partial names.
-    pub(super) fn abandon(&mut self) -> usize {
-        for instance in &mut self.steps {
-            if let Kind::Each(step, _) | Kind::Turn(step) = &mut instance.kind {
-                step.abandon();
-            }
-        }
-        let rows = self
-            .stack
-            .iter()
-            .map(|(_, b)| b.len())
-            .chain(self.done.iter().map(Batch::len))
-            .sum();
-        self.stack.clear();
-        self.done.clear();
-        rows
-    }
-
-    /// Bytes that steps with a memory hold.
-    pub(super) fn held(&self) -> usize {
-        let held = |i: &Instance| match &i.kind {
-            Kind::Memory(memory) => memory.held(),
-            Kind::Each(step, _) | Kind::Turn(step) => step.held(),
-        };
-        self.steps.iter().map(held).sum()
     }
 }
 
 /// Runs one step over a batch; a panic in it is an error of the row that caused it.
-fn run(instance: &mut Instance, batch: Batch, hands: &mut Hands<'_>) -> Result<Flow, RunError> {
+///
+/// # Errors
+/// What ends the run.
+pub(super) fn run(
+    instance: &mut Instance,
+    batch: Batch,
+    hands: &mut Hands<'_>,
+) -> Result<Flow, RunError> {
     let rows = batch.len();
     let shape = batch.shape().clone();
     let before = (hands.tally.clone(), hands.book.mark());
     let caught = catch_unwind(AssertUnwindSafe(|| match &mut instance.kind {
         Kind::Each(step, _) | Kind::Turn(step) => Ok(step.run(batch, &mut hands.cx())),
+        Kind::Common(step) => {
+            let mut step = step.lock();
+            let flow = step.run(batch, &mut hands.cx());
+            step.flush()?;
+            Ok(flow)
+        }
         Kind::Memory(memory) => {
             let empty = Batch::new(batch.shape().clone(), crate::value::Blocks::new());
             memory
                 .absorb(batch, &mut hands.cx())
                 .map(|()| Flow::Next(empty))
         }
+        Kind::Enter(_) | Kind::Leave(_) => unreachable!("BUG: the ends of a block do not run"),
     }));
     let panic = match caught {
         Ok(flow) => return flow,

@@ -9,8 +9,10 @@
 //!
 //! Pitfalls: who holds the turn may wait for room in an output while others deposit; only the window bounds them.
 
+mod cut;
 mod faults;
 mod instance;
+mod line;
 mod segment;
 mod sequencer;
 mod shared;

@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 
-use super::instance::{Line, Make};
+use super::cut::Sink;
+use super::instance::Make;
+use super::line::Line;
 use super::sequencer::Sequencer;
 use crate::channel::{Claim, Conn, Cycle};
 use crate::steps::{Memory, Pull, RunError, Source};
@@ -30,6 +32,8 @@ pub(super) struct Segment {
     pub head_end: HeadEnd,
     /// Rows are taken one by one: a step of the head may wait, or try again.
     pub single: bool,
+    /// Sinks that write at once, until they are finished.
+    pub sinks: Mutex<Vec<Sink>>,
     /// The steps after the head. `None`: results leave as they are completed, and nothing must see them all.
     pub turn: Option<Sequencer<Line>>,
     inputs: Vec<Arc<Conn>>,
@@ -80,6 +84,7 @@ pub(super) struct Parts {
     pub head: Vec<Make>,
     pub head_end: HeadEnd,
     pub single: bool,
+    pub sinks: Vec<Sink>,
     pub turn: Option<Sequencer<Line>>,
     pub claim_max: usize,
     pub cycle: Option<Arc<Cycle>>,
@@ -93,6 +98,7 @@ impl Segment {
             head: parts.head,
             head_end: parts.head_end,
             single: parts.single,
+            sinks: Mutex::new(parts.sinks),
             turn: parts.turn,
             inputs: parts.inputs,
             intake: Mutex::new(Intake {

@@ -10,6 +10,7 @@ use super::faults::Failure;
 use crate::channel::Conn;
 use crate::notice::{Meters, Notice};
 use crate::steps::Output;
+use crate::sync::Commons;
 use crate::wait::{Clock, Registry, Stop, Why};
 
 /// What all workers of a run share.
@@ -21,6 +22,8 @@ pub struct Shared {
     pub meters: Arc<Meters>,
     pub registry: Arc<Registry>,
     pub stop: Stop,
+    /// Guards and values.
+    pub commons: Arc<Commons>,
     /// In the order of the plan.
     pub conns: Arc<[Arc<Conn>]>,
     /// Told when a stage has closed its ends, with its number.

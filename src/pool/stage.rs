@@ -1,23 +1,22 @@
 //! A running stage: its segments, its ways out, and what waits aside.
 
 use std::collections::BTreeMap;
-use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
 
+use super::cut::segments;
 use super::faults::{Attempt, StageFaults};
-use super::instance::{Instance, Kind, Line, Make};
-use super::segment::{HeadEnd, Parts, Segment};
-use super::sequencer::Sequencer;
+use super::line::Load;
+use super::segment::Segment;
 use super::shared::Shared;
-use crate::channel::{Bounds, Conn, Cycle, Fifo, Full};
+use crate::channel::{Conn, Cycle};
 use crate::notice::StageMeter;
 use crate::plan;
-use crate::plan::{Branch, Ordered};
-use crate::steps::{Convert, Op};
+use crate::plan::Branch;
+use crate::steps::Convert;
 use crate::value::{Batch, Type};
 
 /// A stage that runs.
@@ -69,8 +68,7 @@ pub(super) struct Job {
     pub segment: usize,
     pub ord: u64,
     pub span: u64,
-    pub stack: Vec<(usize, Batch)>,
-    pub done: Vec<Batch>,
+    pub load: Load,
     pub attempt: Attempt,
     pub input: Option<Batch>,
 }
@@ -175,11 +173,7 @@ impl Stage {
     /// The run stops: rows that wait aside.
     pub(super) fn abandon_aside(&self) -> usize {
         let jobs = std::mem::take(&mut self.aside.lock().jobs);
-        let rows = |job: Job| {
-            let way = job.stack.into_iter().map(|(_, b)| b).chain(job.done);
-            way.map(|mut b| b.clear()).sum::<usize>()
-        };
-        jobs.into_values().map(rows).sum()
+        jobs.into_values().map(|job| job.load.rows()).sum()
     }
 
     /// The stage ends, or will never start: its ends of the connections close.
@@ -197,140 +191,5 @@ impl Stage {
             conn.close_writer(self.cycle.as_ref());
         }
         let _ = shared.closed.send(self.id);
-    }
-}
-
-/// Cuts the steps of a stage into segments.
-fn segments(
-    stage: &plan::Stage,
-    conns: &[Arc<Conn>],
-    outputs: &[Way],
-    cycle: Option<&Arc<Cycle>>,
-) -> Vec<Segment> {
-    let workers = stage.executor.workers();
-    let mut cuts: Vec<Cut> = vec![Cut::default()];
-    let mut source = None;
-    for (at, step) in stage.program.steps.iter().enumerate() {
-        let policy = step.policy;
-        let single = step.waits || policy.retry.is_some() || policy.timeout.is_some();
-        let make = |factory: &super::instance::Factory| Make {
-            factory: factory.clone(),
-            at,
-            waits: step.waits,
-            policy,
-        };
-        let now = cuts.last_mut().expect("BUG: a stage without a segment");
-        match &step.op {
-            Op::Source(new) => source = Some(new()),
-            // Work that may be shared again begins another segment.
-            Op::Each(factory) if now.in_tail && (single || (workers > 1 && !now.remembers)) => {
-                cuts.push(Cut {
-                    head: vec![make(factory)],
-                    single,
-                    ..Cut::default()
-                });
-            }
-            Op::Each(factory) if now.in_tail => now.tail.push(Instance::each(&make(factory))),
-            Op::Each(factory) => {
-                now.single |= single;
-                now.head.push(make(factory));
-            }
-            Op::Turn(new) => now.tail(Kind::Turn(new()), at, policy),
-            Op::Sink(render, write) => {
-                if now.in_tail {
-                    now.tail.push(Instance::each(&make(render)));
-                } else {
-                    now.head.push(make(render));
-                }
-                now.tail(Kind::Turn(write()), at, policy);
-            }
-            Op::Memory(new) => {
-                if !now.in_tail {
-                    now.head_end = Some(new.clone());
-                }
-                now.remembers = true;
-                now.tail(Kind::Memory(new()), at, policy);
-            }
-        }
-    }
-    let (ordered, window) = match stage.ordered {
-        Ordered::Window(n) => (true, n.get().max(workers)),
-        Ordered::No => (false, usize::MAX),
-    };
-    let mut inputs: Vec<Arc<Conn>> = stage
-        .inputs
-        .iter()
-        .map(|c| conns[c.index()].clone())
-        .collect();
-    let ways = inputs.iter().chain(outputs.iter().map(|w| &w.conn));
-    let narrow = ways.map(|c| c.batch_max()).min().unwrap_or(256);
-    let claim_max = if ordered && workers > 1 {
-        narrow.min((window / workers).max(1))
-    } else {
-        narrow
-    };
-    let window = if ordered {
-        window
-    } else {
-        claim_max * workers * 4
-    };
-    let last = cuts.len() - 1;
-    let mut segments = Vec::new();
-    for (i, cut) in cuts.into_iter().enumerate() {
-        // One worker that never sets a row aside needs no order made for it.
-        let turn = (cut.in_tail || (ordered && (workers > 1 || cut.single)))
-            .then(|| Sequencer::new(stage.id.0, ordered, window, Line::new(cut.tail)));
-        segments.push(Segment::new(Parts {
-            stage: stage.id.0,
-            workers,
-            source: source.take(),
-            inputs: std::mem::take(&mut inputs),
-            head: cut.head,
-            head_end: cut.head_end.map_or(HeadEnd::On, HeadEnd::Part),
-            single: cut.single,
-            turn,
-            claim_max,
-            cycle: cycle.cloned(),
-        }));
-        if i < last {
-            inputs = vec![Arc::new(inner())];
-        }
-    }
-    segments
-}
-
-/// A segment in the making.
-#[derive(Default)]
-struct Cut {
-    head: Vec<Make>,
-    head_end: Option<Arc<dyn Fn() -> Box<dyn crate::steps::Memory> + Send + Sync>>,
-    tail: Vec<Instance>,
-    in_tail: bool,
-    remembers: bool,
-    single: bool,
-}
-
-impl Cut {
-    fn tail(&mut self, kind: Kind, at: usize, policy: plan::Policy) {
-        self.in_tail = true;
-        self.tail.push(Instance::new(kind, at, policy));
-    }
-}
-
-/// Between two segments of a stage. Its bound is never met: a worker takes from a segment only when it found
-/// nothing in the later ones, so what lies here is at most one claim of each worker and one window.
-fn inner() -> Conn {
-    let bounds = Bounds {
-        max: NonZeroUsize::MAX,
-        max_bytes: NonZeroUsize::MAX,
-        full: Full::Block,
-    };
-    Conn::new(u32::MAX, bounds, Box::<Fifo>::default(), 1, 1)
-}
-
-impl Segment {
-    /// Where the segment before puts.
-    pub(super) fn inner(&self) -> &Arc<Conn> {
-        &self.inputs()[0]
     }
 }

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use super::faults::{Attempt, Failure, FaultBook};
-use super::instance::{Halt, Hands, Instance, Kind, Line};
+use super::faults::{Again, Attempt, Failure, FaultBook};
+use super::instance::{Hands, Instance, Kind};
+use super::line::{Halt, Line};
 use super::segment::{HeadEnd, Segment, Taken};
 use super::sequencer::{Deposit, Range};
 use super::shared::Shared;
@@ -94,7 +95,7 @@ impl Worker {
         let own = |segment: &Segment| {
             segment.enter(&agent);
             Own {
-                head: Line::new(segment.head.iter().map(Instance::each).collect()),
+                head: Line::new(segment.head.iter().map(Instance::of).collect()),
                 part: match &segment.head_end {
                     HeadEnd::On => None,
                     HeadEnd::Part(make) => Some(make()),
@@ -195,14 +196,15 @@ impl Worker {
     }
 
     /// The segments whose steps may be asked for what they give out at their time: all, but while an item is in
-    /// hand only its own.
+    /// hand only its own, and while guards are held none: nobody waits for room while he holds one.
     fn rings(&self) -> impl Iterator<Item = (usize, &super::Sequencer<Line>)> {
         let busy = self.gathered.is_some()
             || self.rest.is_some()
             || !self.segments[self.current].head.is_empty();
+        let rings = self.stage.keeps_time && !self.segments[self.current].head.holds();
         let segments = self.stage.segments.iter().enumerate();
         segments
-            .filter(move |(i, _)| self.stage.keeps_time && (!busy || *i == self.current))
+            .filter(move |(i, _)| rings && (!busy || *i == self.current))
             .filter_map(|(i, s)| Some((i, s.turn.as_ref()?)))
     }
 
@@ -385,9 +387,7 @@ impl Worker {
         });
         self.book.wall = self.shared.clock.wall();
         self.book.input = job.input;
-        self.segments[self.current]
-            .head
-            .take_up(job.stack, job.done);
+        self.segments[self.current].head.take_up(job.load);
         self.advance()
     }
 
@@ -395,8 +395,8 @@ impl Worker {
     fn advance(&mut self) -> Result<Turn, Failure> {
         let halt = self.segments[self.current].head.advance(&mut hands!(self));
         self.write_letters();
-        if let Some((_, error)) = self.book.again.take() {
-            return self.set_aside(&error);
+        if let Some(again) = self.book.again.take() {
+            return self.set_aside(&again);
         }
         self.gather()?;
         if self.book.fatal.is_some() {
@@ -410,27 +410,28 @@ impl Worker {
                 Ok(Turn::More)
             }
             Halt::Stop(error) => Err(self.failure(Some(error))),
-            Halt::Wait(wait) => self.before_wait(wait),
+            Halt::Wait(wait) => Ok(self.before_wait(wait)),
+            Halt::GiveOut => {
+                self.segments[self.current].head.given_out = self.is_given_out();
+                Ok(Turn::More)
+            }
         }
     }
 
     /// The item waits for its next attempt, and the worker does something else.
-    fn set_aside(&mut self, error: &ItemError) -> Result<Turn, Failure> {
-        let step = self.book.step;
+    fn set_aside(&mut self, again: &Again) -> Result<Turn, Failure> {
         let mut attempt = self.book.attempt.take().unwrap_or_default();
-        attempt.tries = if attempt.step == step {
+        attempt.tries = if attempt.step == again.unit {
             attempt.tries + 1
         } else {
             1
         };
-        attempt.step = step;
-        let wait = self
-            .book
-            .policy
+        attempt.step = again.unit;
+        let wait = again
             .retry
-            .map_or(Duration::ZERO, |r| pause(&r, attempt.tries, error));
+            .map_or(Duration::ZERO, |r| pause(&r, attempt.tries, &again.error));
         let due = self.shared.clock.now() + wait;
-        let (stack, mut done) = self.segments[self.current].head.lay_down();
+        let mut load = self.segments[self.current].head.lay_down();
         // It was the last that was begun: the others' ordinals can go on without it.
         let Some(mut range) = self.gathered.take() else {
             unreachable!("BUG: an item without an ordinal")
@@ -441,8 +442,7 @@ impl Worker {
             self.deposit = Some(range);
         } else {
             // What the item itself has made already stays with it.
-            range.parts.append(&mut done);
-            done = range.parts;
+            load.prepend(range.parts);
         }
         let input = self.book.input.take();
         self.stage.set_aside(
@@ -451,8 +451,7 @@ impl Worker {
                 segment: self.current,
                 ord,
                 span,
-                stack,
-                done,
+                load,
                 attempt,
                 input,
             },
@@ -461,7 +460,21 @@ impl Worker {
     }
 
     /// The two rules: what is not begun goes back, and what is made is given out, before anybody waits.
-    fn before_wait(&mut self, wait: Wait) -> Result<Turn, Failure> {
+    fn before_wait(&mut self, wait: Wait) -> Turn {
+        if self.is_given_out() {
+            Turn::Wait(wait)
+        } else {
+            // Asked again when it is out: that may take a while, and the wait may be over.
+            Turn::More
+        }
+    }
+
+    /// Gives back what is not begun, and sees to it that what is made is given out. Is nothing left of either?
+    fn is_given_out(&mut self) -> bool {
+        if !self.stage.segments[self.current].single {
+            // A block that waits for nothing but a lock keeps its batch: who holds that works and waits for nobody.
+            return self.offers.is_empty();
+        }
         if let Some(rest) = self.rest.take() {
             self.stage.segments[self.current].give_back(rest);
         }
@@ -478,11 +491,7 @@ impl Worker {
             range.span = 1;
             self.deposit = Some(done);
         }
-        if self.deposit.is_some() || !self.offers.is_empty() {
-            // Asked again when it is out: that may take a while, and the wait may be over.
-            return Ok(Turn::More);
-        }
-        Ok(Turn::Wait(wait))
+        self.deposit.is_none() && self.offers.is_empty()
     }
 
     /// What left the head goes where its end says.
@@ -573,13 +582,20 @@ impl Worker {
     }
 
     fn run_tail(&mut self, tail: &mut Line) -> Result<Option<Wait>, Failure> {
+        // What sees all rows in order cannot do one of them again later.
+        let attempt = self.book.attempt.take();
         let halt = tail.advance(&mut hands!(self));
+        self.book.attempt = attempt;
         self.write_letters();
         if self.book.fatal.is_some() {
             return Err(self.failure(None));
         }
         match halt {
             Halt::Empty | Halt::Called => Ok(None),
+            Halt::GiveOut => {
+                tail.given_out = tail.done.is_empty() && self.offers.is_empty();
+                Ok(None)
+            }
             Halt::Wait(wait) => Ok(Some(wait)),
             Halt::Stop(error) => Err(self.failure(Some(error))),
         }
@@ -795,6 +811,14 @@ impl Worker {
 
     /// The last worker of a segment gives out what the steps have left, then closes the way to the next.
     fn finish(&mut self, segment: usize) -> Result<Turn, Failure> {
+        let sinks = std::mem::take(&mut *self.stage.segments[segment].sinks.lock());
+        for sink in sinks {
+            (self.book.step, self.book.policy) = (sink.at, sink.policy);
+            let finished = sink.step.lock().finish(&mut hands!(self).cx());
+            if let Err(error) = finished {
+                return Err(self.failure(Some(error)));
+            }
+        }
         if let Some(mut tail) = self.tail.take() {
             let more = tail.finish(&mut hands!(self));
             self.tail = Some(tail);
@@ -884,7 +908,13 @@ impl Worker {
         if let Some(mut tail) = self.tail.take() {
             rows += tail.abandon();
         }
+        self.shared
+            .commons
+            .orphan(self.agent.id, &*self.shared.clock);
         for segment in &self.stage.segments {
+            for sink in std::mem::take(&mut *segment.sinks.lock()) {
+                sink.step.lock().abandon();
+            }
             if let Some(turn) = &segment.turn {
                 let (held, tail) = turn.abandon();
                 rows += held.into_iter().map(|mut b| b.clear()).sum::<usize>();

@@ -58,6 +58,7 @@ pub(crate) fn plan(stages: &[Sketch<'_>]) -> Plan {
             max_waiting: 10_000,
             after: Vec::new(),
             always: false,
+            touches: crate::steps::Touches::default(),
             takes: Type::String,
             gives: Type::String,
         })
@@ -95,6 +96,9 @@ pub(crate) fn plan(stages: &[Sketch<'_>]) -> Plan {
         folder: ".".into(),
         stages: built,
         conns,
+        guards: Vec::new(),
+        values: Vec::new(),
+        arrays: Vec::new(),
         env: crate::expr::Env::default(),
         scope: crate::expr::Scope::default(),
         deadline: None,

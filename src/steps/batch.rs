@@ -87,10 +87,6 @@ impl Step for Gather {
         }
     }
 
-    fn remembers(&self) -> bool {
-        true
-    }
-
     fn describe(&self) -> String {
         match self.within {
             None => format!("batch of {}", self.size),

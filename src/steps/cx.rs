@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::channel::Conn;
 use crate::expr::Scope;
+use crate::sync::Commons;
 use crate::value::{Cell, Row};
 use crate::wait::{Agent, Clock};
 
@@ -169,6 +170,10 @@ pub struct Cx<'a> {
     pub output: &'a dyn Output,
     /// Every connection, by its number: for steps that put.
     pub conns: &'a [Arc<Conn>],
+    /// Guards and values, by their numbers.
+    pub commons: &'a Commons,
+    /// The number of the step in its stage.
+    pub step: u32,
 }
 
 /// Where the program's own streams are written, so that progress bars are never torn.

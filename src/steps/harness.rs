@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde_json::Value as Json;
 
+use super::nested::{alone, in_turn};
 use super::table::find;
 use super::testing::Bench;
 use super::{
@@ -285,9 +286,9 @@ pub(super) fn run_step(step: &dyn Step, out: &Type, ty: &Type, items: &[Json], h
     let mut out = Vec::new();
     let input = batches(items, ty, &narrow, &how.sizes);
     match &compiled.op {
-        Op::Each(make) | Op::Turn(make) => {
-            let turn = matches!(compiled.op, Op::Turn(_));
-            run_batches(&mut *make(), input, turn, &mut bench, &mut out, &mut ran);
+        op @ (Op::Each(_) | Op::Turn(_) | Op::Block(_)) => {
+            let turn = in_turn(op);
+            run_batches(&mut *alone(op), input, turn, &mut bench, &mut out, &mut ran);
         }
         Op::Memory(make) => run_memory(&**make, input, &how.parts, &mut bench, &mut out, &mut ran),
         op => panic!("{op:?}"),

@@ -13,6 +13,7 @@ mod batch;
 mod build;
 mod call;
 mod convert;
+mod coordinate;
 mod cx;
 mod dead_letter;
 mod each;
@@ -26,6 +27,8 @@ mod keyer;
 mod made;
 mod map;
 pub mod modifiers;
+#[cfg(test)]
+mod nested;
 mod notation;
 mod parse;
 mod print;
@@ -40,6 +43,7 @@ mod template_text;
 #[cfg(test)]
 mod testing;
 mod top;
+mod touches;
 mod unique;
 mod words;
 mod write;
@@ -51,6 +55,7 @@ pub use dead_letter::{DeadLetter, dead_letter_type};
 pub use notation::{built_in, names_in, read_type};
 pub use table::{Group, Opt, Reader, STEPS, StepDef, find};
 pub use template_text::TemplateText;
+pub use touches::{GuardKind, Touches};
 pub use words::{ExprText, Named};
 
 use std::fmt::Debug;
@@ -91,6 +96,11 @@ pub trait Step: Debug + Send + Sync {
         None
     }
 
+    /// The steps within it, in order; as many as its [`Block`] has.
+    fn steps(&self) -> Vec<&dyn Step> {
+        Vec::new()
+    }
+
     /// Does this step wait for others, for time, or for the world?
     fn waits(&self) -> bool {
         false
@@ -107,11 +117,6 @@ pub trait Step: Debug + Send + Sync {
         self.is_sink()
     }
 
-    /// Does it give results of many items, at the end or now and then (`group`, `sort`, `top`, `batch`)?
-    fn remembers(&self) -> bool {
-        false
-    }
-
     /// May it stand first in a stage without `from`?
     fn is_source(&self) -> bool {
         false
@@ -120,6 +125,12 @@ pub trait Step: Debug + Send + Sync {
     /// What it puts into queues beside the item's own way, as far as types were inferred.
     fn puts(&self) -> Vec<Put<'_>> {
         Vec::new()
+    }
+
+    /// What it does to guards and values that others may wait for.
+    fn touches(&self, cx: &CompileCx<'_>) -> Touches {
+        let _ = cx;
+        Touches::default()
     }
 
     /// Files that it writes under a constant name, for the rule that no two stages write the same.
@@ -159,9 +170,15 @@ pub trait Conns: Debug {
     fn target(&self, name: &str) -> Option<(u32, Type)>;
 }
 
-/// Where a type's name is looked up.
+/// Where the names of types and guards are looked up.
 pub trait Types: Debug {
     fn named(&self, name: &str) -> Option<Type>;
+
+    /// A guard's number and what it is; says so where there is none of this name.
+    fn guard(&self, name: &Key, diagnostics: &mut Diagnostics) -> Option<(u32, GuardKind)> {
+        let _ = (name, diagnostics);
+        None
+    }
 
     /// The names that there are, for "did you mean".
     fn names(&self) -> Vec<&str>;
@@ -182,7 +199,7 @@ pub struct CompileCx<'a> {
 }
 
 /// A step, ready to run, and the (narrowed) type that leaves it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Compiled {
     pub out: Type,
     pub op: Op,
@@ -204,6 +221,39 @@ pub enum Op {
     ),
     /// Takes all rows in, part by part, and gives results at the end.
     Memory(Arc<dyn Fn() -> Box<dyn Memory> + Send + Sync>),
+    /// Steps within a step.
+    Block(Block),
+    /// In a plan, where a block's steps stand in one row with the others: its beginning ...
+    Enter(Enter),
+    /// ... and its end.
+    Leave,
+}
+
+/// How to make a frame: for each worker.
+pub type FrameMaker = Arc<dyn Fn() -> Box<dyn Frame> + Send + Sync>;
+
+/// Steps within a step, ready to run.
+#[derive(Clone, Debug)]
+pub struct Block {
+    pub enter: Enter,
+    /// In order; as many as the step has within it.
+    pub steps: Vec<Compiled>,
+}
+
+/// The beginning of a block.
+#[derive(Clone)]
+pub struct Enter {
+    pub make: FrameMaker,
+    /// The guards that are held within it, by their numbers; empty: none.
+    pub guards: Vec<u32>,
+    /// It is entered when a condition holds.
+    pub until: bool,
+}
+
+impl Debug for Enter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Enter({:?})", self.guards)
+    }
 }
 
 impl Debug for Op {
@@ -214,6 +264,9 @@ impl Debug for Op {
             Op::Turn(_) => "Turn",
             Op::Sink(..) => "Sink",
             Op::Memory(_) => "Memory",
+            Op::Block(_) => "Block",
+            Op::Enter(_) => "Enter",
+            Op::Leave => "Leave",
         })
     }
 }
@@ -267,6 +320,14 @@ pub trait BatchStep: Send {
         Ok(Vec::new())
     }
 
+    /// Only for the second half of `Op::Sink`: what was written so far is to be seen by others now.
+    ///
+    /// # Errors
+    /// As [`Flow::Stop`].
+    fn flush(&mut self) -> Result<(), RunError> {
+        Ok(())
+    }
+
     /// The item that the last [`Flow::Wait`] was about is given up (its time is over): whatever stands in a
     /// list of who is to be woken is taken out.
     fn cancel(&mut self, cx: &mut Cx<'_>) {
@@ -280,6 +341,61 @@ pub trait BatchStep: Send {
 
     /// The run has failed or was stopped hard: what is incomplete is left under its partial name.
     fn abandon(&mut self) {}
+}
+
+/// What became of a batch at the beginning of a block.
+#[derive(Debug)]
+#[must_use]
+pub enum Entered {
+    /// This goes to the first step within (it may be empty).
+    In(Batch),
+    /// This goes on behind the block, untouched.
+    Past(Batch),
+    /// Cannot go on now; call again with the same batch when the wait is over.
+    Wait(Batch, Wait),
+}
+
+/// Both ends of a block: rows go in through it, and what they became comes out through it. One batch at a time
+/// is inside; one row, where guards are held.
+pub trait Frame: Send {
+    fn enter(&mut self, batch: Batch, cx: &mut Cx<'_>) -> Entered;
+
+    /// All that went in has come to the end (this is what is left of it) or was settled on the way.
+    fn leave(&mut self, made: Vec<Batch>, cx: &mut Cx<'_>) -> Vec<Batch>;
+
+    /// What went in is given up; what was taken for it is given back.
+    fn back_out(&mut self, cx: &mut Cx<'_>);
+
+    /// The rows that the last [`Entered::Wait`] was about are given up: whatever stands in a list of who is to
+    /// be woken is taken out.
+    fn cancel(&mut self, cx: &mut Cx<'_>) {
+        let _ = cx;
+    }
+
+    /// At the end of the input a step within gives out what it had left: as it is to leave the block.
+    fn stray(&mut self, batch: Batch) -> Batch {
+        batch
+    }
+
+    /// For each row that went in, the row of the claimed batch that it came from; `None`: as it says itself.
+    fn origins(&self) -> Option<Vec<u32>> {
+        None
+    }
+
+    /// Rows that are neither within nor on their way out.
+    fn resting(&self) -> usize {
+        0
+    }
+
+    /// Does a step within that has enough end only what is within?
+    fn ends_alone(&self) -> bool {
+        false
+    }
+
+    /// What is known of the batch that is inside, for whoever takes the item up again.
+    fn lay_down(&mut self) -> Box<dyn std::any::Any + Send>;
+
+    fn take_up(&mut self, state: Box<dyn std::any::Any + Send>);
 }
 
 /// What a source has.

@@ -4,6 +4,7 @@ use parking_lot::Mutex;
 
 use super::{BatchStep, Cx, Faults, Flow, ItemError, Op, Output, Pull, RunError, Source, Tally};
 use crate::expr::Scope;
+use crate::sync::Commons;
 use crate::value::{Batch, Row};
 use crate::wait::{Registry, VirtualClock};
 
@@ -55,6 +56,7 @@ pub struct Bench {
     pub faults: Kept,
     pub streams: Streams,
     pub tally: Tally,
+    pub commons: Commons,
 }
 
 impl Bench {
@@ -68,6 +70,8 @@ impl Bench {
             faults: &mut self.faults,
             output: &self.streams,
             conns: &[],
+            commons: &self.commons,
+            step: 0,
         })
     }
 

@@ -87,10 +87,6 @@ impl Step for Top {
         }
     }
 
-    fn remembers(&self) -> bool {
-        true
-    }
-
     fn describe(&self) -> String {
         format!("top {} by {}", self.n, self.by.describe())
     }

@@ -384,6 +384,41 @@ impl Batch {
         }
     }
 
+    /// Each row as a batch of its own, in order; each knows where it came from.
+    #[must_use]
+    pub fn into_rows(mut self) -> Vec<Batch> {
+        self.blocks.seal();
+        let w = self.shape.width();
+        let mut cells = std::mem::take(&mut self.cells).into_iter();
+        (0..self.rows)
+            .map(|i| Batch {
+                shape: self.shape.clone(),
+                blocks: self.blocks.clone(),
+                cells: cells.by_ref().take(w).collect(),
+                rows: 1,
+                origin: Some(vec![self.origin(i)]),
+                ord: self.ord,
+                span: self.span,
+                rendered: None,
+                weighed: 0,
+            })
+            .collect()
+    }
+
+    /// Takes the rows of another batch of this type in, behind its own; origins are kept.
+    pub fn join(&mut self, mut other: Batch) {
+        let own = 0..u32::try_from(self.rows).unwrap_or(u32::MAX);
+        let mut all = self.origin.take().unwrap_or_else(|| own.collect());
+        all.extend((0..other.rows).map(|i| other.origin(i)));
+        if self.rows > 0 && self.blocks.extends(&other.blocks) {
+            self.cells.append(&mut other.cells);
+            self.rows += other.rows;
+        } else {
+            self.append(other);
+        }
+        self.origin = Some(all);
+    }
+
     /// Weighs the rows, for [`Batch::weighed`].
     pub fn weigh(&mut self) -> usize {
         self.weighed = self.weight();

@@ -29,10 +29,31 @@ pub enum What {
     Turn { stage: u32, ord: u64 },
     /// The other workers of the stage, who hold what this one could still get.
     Others { stage: u32 },
+    /// Permits of a guard: a lock has one.
+    Permits { guard: u32, n: u32 },
+    /// That an event is set.
+    Event(u32),
+    /// That what is waited for under a condition holds.
+    Until(u32),
+    /// That enough workers have come to a barrier.
+    Barrier(u32),
     /// A point in time (since the start).
     Due(Duration),
     /// Something outside the program: a file descriptor, a child, the network. Always live.
     Outside(&'static str),
+}
+
+impl What {
+    /// The guard that is waited for.
+    pub fn guard(&self) -> Option<u32> {
+        match *self {
+            What::Permits { guard, .. }
+            | What::Event(guard)
+            | What::Until(guard)
+            | What::Barrier(guard) => Some(guard),
+            _ => None,
+        }
+    }
 }
 
 /// A wait, handed out by whoever could not answer now; the agent stands in the list of who is to be woken.
@@ -72,6 +93,7 @@ pub struct Agent {
     epoch: AtomicU64,
     wait: Mutex<Option<(Wait, Duration)>>,
     waited_nanos: [AtomicU64; 3],
+    guard_nanos: AtomicU64,
 }
 
 /// What the registry shows of an agent.
@@ -109,6 +131,11 @@ impl Agent {
         [0, 1, 2].map(|i| Duration::from_nanos(self.waited_nanos[i].load(Ordering::Relaxed)))
     }
 
+    /// Time spent waiting for guards, so far.
+    pub fn waited_for_guards(&self) -> Duration {
+        Duration::from_nanos(self.guard_nanos.load(Ordering::Relaxed))
+    }
+
     /// Parks this thread until the agent is woken or the wait's time has come.
     ///
     /// Before it really parks it yields a few times: a hand-over between two busy stages is then a matter
@@ -124,9 +151,12 @@ impl Agent {
         let began = clock.now();
         let until = wait.until;
         let slot = match wait.what {
-            What::Get(_) | What::Outside(_) | What::Due(_) => 0,
-            What::Put(_) => 1,
-            What::Turn { .. } | What::Others { .. } => 2,
+            What::Get(_) | What::Outside(_) | What::Due(_) => &self.waited_nanos[0],
+            What::Put(_) => &self.waited_nanos[1],
+            What::Turn { .. } | What::Others { .. } => &self.waited_nanos[2],
+            What::Permits { .. } | What::Event(_) | What::Until(_) | What::Barrier(_) => {
+                &self.guard_nanos
+            }
         };
         *self.thread.lock() = Some(current());
         *self.wait.lock() = Some((wait, began));
@@ -157,7 +187,7 @@ impl Agent {
         self.epoch.fetch_add(1, Ordering::AcqRel);
         *self.wait.lock() = None;
         let waited = clock.now().saturating_sub(began);
-        self.waited_nanos[slot].fetch_add(
+        slot.fetch_add(
             u64::try_from(waited.as_nanos()).unwrap_or(u64::MAX),
             Ordering::Relaxed,
         );
@@ -203,6 +233,7 @@ impl Registry {
             epoch: AtomicU64::new(0),
             wait: Mutex::new(None),
             waited_nanos: [AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0)],
+            guard_nanos: AtomicU64::new(0),
         });
         agents.push(agent.clone());
         agent

@@ -51,6 +51,12 @@ pub struct VirtualClock {
 }
 
 impl VirtualClock {
+    pub const fn new() -> VirtualClock {
+        VirtualClock {
+            nanos: AtomicU64::new(0),
+        }
+    }
+
     pub fn advance(&self, by: Duration) {
         self.nanos.fetch_add(
             u64::try_from(by.as_nanos()).unwrap_or(u64::MAX),

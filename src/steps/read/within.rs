@@ -91,6 +91,8 @@ impl Within {
             faults,
             output,
             conns,
+            commons,
+            step,
         } = cx;
         let mut faults = Of {
             outer: *faults,
@@ -105,6 +107,8 @@ impl Within {
             faults: &mut faults,
             output: *output,
             conns,
+            commons,
+            step: *step,
         };
         let mut source = self.plan.recipe.source(Ok(places));
         let mut made = Vec::new();

@@ -94,10 +94,6 @@ impl Step for Sort {
         }
     }
 
-    fn remembers(&self) -> bool {
-        true
-    }
-
     fn describe(&self) -> String {
         format!(
             "sort by {}{}",

@@ -13,12 +13,14 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::super::{CompileCx, Compiled, Convert, ExprText, Infer, Op, Put, Step};
+use super::super::{
+    Block, CompileCx, Compiled, Convert, Enter, ExprText, Infer, Op, Put, Step, Touches,
+};
 use crate::diagnostic::{At, Diagnostic};
 use crate::expr::{Env, Uses};
 use crate::spec::Key;
 use crate::value::{Field, Name, RecordType, Shape, Type};
-use run::{Maker, Recipe, Run};
+use run::{Recipe, Run};
 
 /// Steps around which one of `if`, `in` and `into` stands; with `if` also a whole block.
 #[derive(Debug)]
@@ -237,8 +239,7 @@ impl Step for Part {
             Some(_) => needs[0].narrow(&found.before[0]),
             None => item.clone(),
         };
-        let mut makers: Vec<Maker> = Vec::new();
-        let mut in_turn = false;
+        let mut steps = Vec::with_capacity(self.steps.len());
         let mut ty = work.clone();
         for ((_, step), uses) in self.steps.iter().zip(&needs[1..]) {
             let env = Env {
@@ -253,21 +254,8 @@ impl Step for Part {
                 scope: cx.scope,
             };
             let compiled = step.compile(Some(&ty), uses, &cx);
-            match compiled.op {
-                Op::Each(make) => makers.push(make),
-                Op::Turn(make) => {
-                    in_turn = true;
-                    makers.push(make);
-                }
-                Op::Sink(render, write) => {
-                    in_turn = true;
-                    makers.extend([render, write]);
-                }
-                Op::Source(_) | Op::Memory(_) => {
-                    panic!("BUG: {} was let into a part", step.describe())
-                }
-            }
-            ty = compiled.out;
+            ty = compiled.out.clone();
+            steps.push(compiled);
         }
         let out = match (self.fate(), &found.out) {
             (Fate::GoesInto, Type::Record(full)) => {
@@ -289,21 +277,28 @@ impl Step for Part {
             fate: self.fate(),
             out: Shape::of(&out),
             fit: Convert::to(&out),
-            makers,
         });
-        let make: Maker = Arc::new(move || Box::new(Run::new(recipe.clone())));
+        let enter = Enter {
+            make: Arc::new(move || Box::new(Run::new(recipe.clone()))),
+            guards: Vec::new(),
+            until: false,
+        };
         Compiled {
             out,
-            op: if in_turn {
-                Op::Turn(make)
-            } else {
-                Op::Each(make)
-            },
+            op: Op::Block(Block { enter, steps }),
         }
     }
 
-    fn waits(&self) -> bool {
-        self.steps.iter().any(|(_, s)| s.waits())
+    fn touches(&self, cx: &CompileCx<'_>) -> Touches {
+        let mut all = Touches::default();
+        for (_, step) in &self.steps {
+            all.merge(step.touches(cx));
+        }
+        all
+    }
+
+    fn steps(&self) -> Vec<&dyn Step> {
+        self.steps.iter().map(|(_, s)| &**s).collect()
     }
 
     fn is_sink(&self) -> bool {

@@ -1,18 +1,13 @@
 //! `if`, `in` and `into` at run time: rows are taken out of the batch, sent through the steps, and put back
 //! where they were.
 
+use std::any::Any;
 use std::sync::Arc;
-use std::time::Duration;
 
-use super::super::super::{
-    BatchStep, Convert, Cx, Faults, Flow, ItemError, ItemErrorKind, Outcome, RunError,
-};
+use super::super::super::{Convert, Cx, Entered, Frame, ItemError, ItemErrorKind};
 use super::Fate;
 use crate::expr::Code;
 use crate::value::{Batch, Blocks, Cell, Name, Row, Shape};
-use crate::wait::Wait;
-
-pub(super) type Maker = Arc<dyn Fn() -> Box<dyn BatchStep> + Send + Sync>;
 
 /// What every worker's [`Run`] does.
 pub(super) struct Recipe {
@@ -26,18 +21,11 @@ pub(super) struct Recipe {
     pub out: Arc<Shape>,
     /// Brings rows into the shape of `out`.
     pub fit: Convert,
-    pub makers: Vec<Maker>,
 }
 
 pub(super) struct Run {
     recipe: Arc<Recipe>,
-    steps: Vec<Box<dyn BatchStep>>,
-    /// What is inside while a step in here waits.
     held: Option<Held>,
-    /// Steps before this one have enough; only with `if`, since other items still pass.
-    closed: usize,
-    /// The step that gives out what it has left.
-    finishing: usize,
 }
 
 /// A batch, taken apart.
@@ -49,44 +37,15 @@ struct Held {
     origins: Vec<u32>,
     /// The places of the rows that pass untouched.
     passing: Vec<u32>,
-    /// On their way: the step that they enter, and the rows, the next on top.
-    stack: Vec<(usize, Batch)>,
-    done: Vec<Batch>,
-    /// A step has enough, and so has the stage.
-    ended: bool,
-}
-
-/// Faults inside name the rows that were chosen; outside they are those of the claimed batch.
-struct Within<'a> {
-    outer: &'a mut dyn Faults,
-    origins: &'a [u32],
-}
-
-impl Faults for Within<'_> {
-    fn fail(&mut self, origin: u32, item: Row<'_>, error: ItemError) {
-        let origin = self
-            .origins
-            .get(origin as usize)
-            .copied()
-            .unwrap_or_default();
-        self.outer.fail(origin, item, error);
-    }
 }
 
 impl Run {
     pub(super) fn new(recipe: Arc<Recipe>) -> Run {
-        let steps = recipe.makers.iter().map(|make| make()).collect();
-        Run {
-            recipe,
-            steps,
-            held: None,
-            closed: 0,
-            finishing: 0,
-        }
+        Run { recipe, held: None }
     }
 
     /// Takes the rows that the steps are to work on out of the batch.
-    fn take_apart(&self, mut parent: Batch, cx: &mut Cx<'_>) -> Held {
+    fn take_apart(&self, mut parent: Batch, cx: &mut Cx<'_>) -> (Held, Batch) {
         let mut work = parent.part(self.recipe.work.clone());
         let (mut chosen, mut passing) = (Vec::new(), Vec::new());
         for i in 0..parent.len() {
@@ -115,15 +74,13 @@ impl Run {
         }
         work.keep_origins();
         let origins = chosen.iter().map(|p| parent.origin(*p as usize)).collect();
-        Held {
+        let held = Held {
             parent,
             chosen,
             origins,
             passing,
-            stack: vec![(0, work)],
-            done: Vec::new(),
-            ended: false,
-        }
+        };
+        (held, work)
     }
 
     /// Appends what the steps are to work on of this row.
@@ -171,70 +128,11 @@ impl Run {
         Ok(())
     }
 
-    /// Works until every row is through the steps, or one must wait.
-    fn advance(&mut self, held: &mut Held, cx: &mut Cx<'_>) -> Result<Option<Wait>, RunError> {
-        while let Some((at, batch)) = held.stack.pop() {
-            if batch.is_empty() {
-                continue;
-            }
-            if at < self.closed {
-                cx.settle(Outcome::Absorbed, batch.len());
-                continue;
-            }
-            let Some(step) = self.steps.get_mut(at) else {
-                held.done.push(batch);
-                continue;
-            };
-            let Cx {
-                scope,
-                clock,
-                agent,
-                tally,
-                faults,
-                output,
-                conns,
-            } = cx;
-            let mut faults = Within {
-                outer: *faults,
-                origins: &held.origins,
-            };
-            let mut inner = Cx {
-                scope,
-                clock: *clock,
-                agent,
-                tally,
-                faults: &mut faults,
-                output: *output,
-                conns,
-            };
-            match step.run(batch, &mut inner) {
-                Flow::Next(batch) => held.stack.push((at + 1, batch)),
-                Flow::Many(parts) => held
-                    .stack
-                    .extend(parts.into_iter().rev().map(|b| (at + 1, b))),
-                Flow::End(batch) => {
-                    if self.recipe.condition.is_some() {
-                        self.closed = at + 1;
-                    } else {
-                        held.ended = true;
-                    }
-                    held.stack.push((at + 1, batch));
-                }
-                Flow::Wait(batch, wait) => {
-                    held.stack.push((at, batch));
-                    return Ok(Some(wait));
-                }
-                Flow::Stop(error) => return Err(error),
-            }
-        }
-        Ok(None)
-    }
-
     /// Puts what came out of the steps back where it belongs.
-    fn put_together(&self, mut held: Held, cx: &mut Cx<'_>) -> Vec<Batch> {
+    fn put_together(&self, mut held: Held, done: Vec<Batch>, cx: &mut Cx<'_>) -> Vec<Batch> {
         let (ord, span) = (held.parent.ord, held.parent.span);
         let mut outs = Vec::new();
-        for made in std::mem::take(&mut held.done) {
+        for made in done {
             let out = self.settle(made, &mut held, cx);
             if !out.1.is_empty() {
                 outs.push(out);
@@ -408,149 +306,50 @@ fn push_adopted(into: &mut Batch, row: Row<'_>, same: bool) {
     }
 }
 
-impl Held {
-    /// As many rows as are in here: while they wait, the worker loop counts these.
-    fn stand_ins(&self) -> Batch {
-        let inside = self
-            .stack
-            .iter()
-            .map(|(_, b)| b)
-            .chain(&self.done)
-            .map(Batch::len)
-            .sum::<usize>();
-        let rows = inside + self.passing.len();
-        let mut batch = self.parent.clone();
-        batch.retain(|i, _| i < rows);
-        for _ in batch.len()..rows {
-            batch.push_from(&self.parent, 0, self.parent.row(0).cells.iter().cloned());
-        }
-        batch
+impl Frame for Run {
+    fn enter(&mut self, batch: Batch, cx: &mut Cx<'_>) -> Entered {
+        let (held, work) = self.take_apart(batch, cx);
+        self.held = Some(held);
+        Entered::In(work)
     }
-}
 
-impl Run {
-    /// Sends what a step has left through those behind it: no item of the input stands behind these rows.
-    fn through(
-        &mut self,
-        at: usize,
-        left: Vec<Batch>,
-        cx: &mut Cx<'_>,
-    ) -> Result<Vec<Batch>, RunError> {
-        let mut held = Held {
-            parent: Batch::new(self.recipe.out.clone(), Blocks::new()),
-            chosen: Vec::new(),
-            origins: Vec::new(),
-            passing: Vec::new(),
-            stack: left.into_iter().rev().map(|b| (at, b)).collect(),
-            done: Vec::new(),
-            ended: false,
-        };
-        if self.advance(&mut held, cx)?.is_some() {
-            return Err(RunError::Bug {
-                message: "a step waits with rows that a step before it had left".into(),
-            });
-        }
-        Ok(held
-            .done
-            .into_iter()
-            .map(|b| self.recipe.fit.apply(b))
-            .collect())
-    }
-}
-
-impl BatchStep for Run {
-    fn run(&mut self, mut batch: Batch, cx: &mut Cx<'_>) -> Flow {
-        let mut held = match self.held.take() {
-            Some(held) => {
-                batch.clear();
-                held
-            }
-            None => self.take_apart(batch, cx),
-        };
-        match self.advance(&mut held, cx) {
-            Err(error) => return Flow::Stop(error),
-            Ok(Some(wait)) => {
-                let batch = held.stand_ins();
-                self.held = Some(held);
-                return Flow::Wait(batch, wait);
-            }
-            Ok(None) => {}
-        }
-        let ended = held.ended;
-        let mut none = Batch::new(self.recipe.out.clone(), Blocks::new());
-        (none.ord, none.span) = (held.parent.ord, held.parent.span);
-        let mut outs = self.put_together(held, cx);
-        if ended {
-            let mut all = outs.into_iter();
-            let mut first = all.next().unwrap_or(none);
-            all.for_each(|b| first.append(b));
-            return Flow::End(first);
-        }
-        match outs.len() {
-            0 => Flow::Next(none),
-            1 => Flow::Next(outs.remove(0)),
-            _ => Flow::Many(outs),
+    fn leave(&mut self, made: Vec<Batch>, cx: &mut Cx<'_>) -> Vec<Batch> {
+        match self.held.take() {
+            Some(held) => self.put_together(held, made, cx),
+            None => unreachable!("BUG: rows leave a part that never entered it"),
         }
     }
 
-    fn finish(&mut self, cx: &mut Cx<'_>) -> Result<Option<Batch>, RunError> {
-        while let Some(step) = self.steps.get_mut(self.finishing) {
-            let Some(left) = step.finish(cx)? else {
-                self.finishing += 1;
-                continue;
-            };
-            let mut outs = self
-                .through(self.finishing + 1, vec![left], cx)?
-                .into_iter();
-            if let Some(mut first) = outs.next() {
-                outs.for_each(|b| first.append(b));
-                return Ok(Some(first));
-            }
+    fn back_out(&mut self, _: &mut Cx<'_>) {
+        if let Some(mut held) = self.held.take() {
+            held.parent.clear();
         }
-        Ok(None)
     }
 
-    fn keeps_time(&self) -> bool {
-        self.steps.iter().any(|s| s.keeps_time())
+    fn stray(&mut self, batch: Batch) -> Batch {
+        self.recipe.fit.apply(batch)
     }
 
-    fn due(&self) -> Option<Duration> {
-        self.steps.iter().filter_map(|s| s.due()).min()
+    fn origins(&self) -> Option<Vec<u32>> {
+        self.held.as_ref().map(|h| h.origins.clone())
     }
 
-    fn ring(&mut self, cx: &mut Cx<'_>) -> Result<Vec<Batch>, RunError> {
-        let now = cx.clock.now();
-        let mut outs = Vec::new();
-        // What the last steps have comes before what the first will give them.
-        for at in (0..self.steps.len()).rev() {
-            if self.steps[at].due().is_some_and(|due| due <= now) {
-                let left = self.steps[at].ring(cx)?;
-                outs.extend(self.through(at + 1, left, cx)?);
-            }
-        }
-        Ok(outs)
+    fn resting(&self) -> usize {
+        self.held.as_ref().map_or(0, |h| h.passing.len())
     }
 
-    fn held(&self) -> usize {
-        self.steps.iter().map(|s| s.held()).sum()
+    /// Other items still pass.
+    fn ends_alone(&self) -> bool {
+        self.recipe.condition.is_some()
     }
 
-    fn cancel(&mut self, cx: &mut Cx<'_>) {
-        let Some(mut held) = self.held.take() else {
-            return;
-        };
-        // The batch that waits is on top.
-        if let Some((at, _)) = held.stack.last()
-            && let Some(step) = self.steps.get_mut(*at)
-        {
-            step.cancel(cx);
-        }
-        held.parent.clear();
+    fn lay_down(&mut self) -> Box<dyn Any + Send> {
+        Box::new(self.held.take())
     }
 
-    fn abandon(&mut self) {
-        for step in &mut self.steps {
-            step.abandon();
-        }
+    fn take_up(&mut self, state: Box<dyn Any + Send>) {
+        self.held = *state
+            .downcast()
+            .expect("BUG: a part takes up what another step laid down");
     }
 }

@@ -1,0 +1,83 @@
+//! The guards and values of a run, made as the plan declares them, and how expressions see them.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::channel::Conn;
+use crate::expr;
+use crate::plan::{ConnKind, Plan};
+use crate::steps::GuardKind;
+use crate::sync::{Barrier, Commons, Condition, Declared, Event, Guard, Permits, Values};
+use crate::value::Cell;
+
+pub(super) fn of(plan: &Plan) -> Commons {
+    let guards = plan.guards.iter().zip(0..);
+    let guards = guards.map(|(guard, id)| match guard.kind {
+        GuardKind::Lock => Guard::Permits(Permits::lock(id)),
+        GuardKind::RLock => Guard::Permits(Permits::rlock(id)),
+        GuardKind::RwLock => Guard::Permits(Permits::rwlock(id)),
+        GuardKind::Semaphore { permits } => Guard::Permits(Permits::semaphore(id, permits)),
+        GuardKind::Condition => Guard::Condition(Condition::new(id)),
+        GuardKind::Event { set } => Guard::Event(Event::new(id, set)),
+        GuardKind::Barrier { parties } => Guard::Barrier(Barrier::new(id, parties)),
+    });
+    let declared = |list: &[crate::plan::Value]| -> Vec<Declared> {
+        let all = list.iter().map(|v| Declared {
+            of: v.of.clone(),
+            initial: v.initial.clone(),
+            length: v.length,
+        });
+        all.collect()
+    };
+    Commons {
+        guards: guards.collect(),
+        values: Values::new(&declared(&plan.values), &declared(&plan.arrays)),
+    }
+}
+
+/// What expressions see of a run: values, arrays, and how full the queues are.
+pub(super) fn live(
+    plan: &Plan,
+    commons: &Arc<Commons>,
+    conns: &[Arc<Conn>],
+) -> Arc<dyn expr::Shared> {
+    let queues = plan.conns.iter().zip(conns);
+    let queues = queues.filter(|(plan, _)| plan.kind == ConnKind::Queue);
+    Arc::new(Live {
+        commons: commons.clone(),
+        queues: queues.map(|(_, conn)| conn.clone()).collect(),
+    })
+}
+
+struct Live {
+    commons: Arc<Commons>,
+    queues: Vec<Arc<Conn>>,
+}
+
+impl fmt::Debug for Live {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Live")
+    }
+}
+
+fn number(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
+}
+
+impl expr::Shared for Live {
+    fn value(&self, value: usize) -> Cell {
+        self.commons.values.get(number(value))
+    }
+
+    fn element(&self, array: usize, i: usize) -> Option<Cell> {
+        self.commons.values.element(number(array), i)
+    }
+
+    fn length(&self, array: usize) -> usize {
+        self.commons.values.length(number(array))
+    }
+
+    fn queue_size(&self, queue: usize) -> usize {
+        self.queues.get(queue).map_or(0, |conn| conn.waiting())
+    }
+}

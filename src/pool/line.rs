@@ -1,0 +1,543 @@
+//! A list of running steps and the rows that are on their way through it.
+//!
+//! Blocks (`with`, `if`, `in`, `into`) stand in the list as a beginning, their steps, and an end. Rows that
+//! enter a block are on top of everything else that is on its way, so a block is empty, and is left, when the
+//! stack is down to where it began. Where a block holds guards, rows enter one by one, and what becomes of them
+//! counts only when they have left: an attempt that fails begins again at the outermost such block, and what
+//! the block had made of the item is discarded.
+
+use std::any::Any;
+use std::ops::Range;
+use std::time::Duration;
+
+use super::faults::Around;
+use super::instance::{Gate, Hands, Instance, Kind, Ledger, run};
+use crate::steps::{Entered, Flow, Outcome, RunError};
+use crate::value::Batch;
+use crate::wait::Wait;
+
+/// Why a line stopped.
+#[derive(Debug)]
+pub(super) enum Halt {
+    /// Nothing is on its way; what came out lies in `done`.
+    Empty,
+    Wait(Wait),
+    /// What was made so far must be given out before it goes on: set `given_out` then.
+    GiveOut,
+    /// The fault book has something that the worker must decide about.
+    Called,
+    Stop(RunError),
+}
+
+/// Steps in a row.
+#[derive(Default)]
+pub(super) struct Line {
+    pub steps: Vec<Instance>,
+    /// What is on its way, the next on top: the step that it enters, and the rows.
+    stack: Vec<(usize, Batch)>,
+    /// What has left the last step, in order.
+    pub done: Vec<Batch>,
+    /// The blocks that something is in, the innermost last.
+    open: Vec<Open>,
+    /// What the fault book knows of them, while the line does not work.
+    around: Around,
+    /// While guards are held and the line does not work: what became of the item so far. While it works: what
+    /// counts already.
+    ledger: Option<Ledger>,
+    /// What was made before the next block is given out.
+    pub given_out: bool,
+    /// When the wait at the beginning of a block began.
+    waits_since: Option<Duration>,
+    /// Steps before this one have enough: what would enter them is cut.
+    closed: usize,
+    /// So have these, while others go on.
+    shut: Vec<Range<usize>>,
+    /// How far the end of the input has come: the step that gives out what it has left.
+    finishing: usize,
+}
+
+/// A block that something is in.
+struct Open {
+    /// Its beginning.
+    at: usize,
+    /// What lies on the stack below it.
+    base: usize,
+    out: Vec<Batch>,
+    inside: Inside,
+    /// The rows as they came, where they may be tried again.
+    came: Option<Batch>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Inside {
+    /// Rows of a batch that enter the block one by one; they go on together.
+    OneByOne,
+    Rows,
+    /// Rows that hold guards.
+    Held,
+}
+
+/// An item on its way, laid down.
+#[derive(Default)]
+pub(super) struct Load {
+    stack: Vec<(usize, Batch)>,
+    done: Vec<Batch>,
+    open: Vec<(Open, Option<Box<dyn Any + Send>>)>,
+    around: Around,
+    resting: usize,
+}
+
+impl Load {
+    /// What it has made already belongs to it too.
+    pub(super) fn prepend(&mut self, mut parts: Vec<Batch>) {
+        parts.append(&mut self.done);
+        self.done = parts;
+    }
+
+    pub(super) fn rows(&self) -> usize {
+        let out = self.open.iter().flat_map(|(o, _)| &o.out);
+        let on_way = self.stack.iter().map(|(_, b)| b).chain(&self.done);
+        on_way.chain(out).map(Batch::len).sum::<usize>() + self.resting
+    }
+}
+
+impl Line {
+    pub(super) fn new(steps: Vec<Instance>) -> Line {
+        Line {
+            steps,
+            ..Line::default()
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.stack.is_empty() && self.done.is_empty() && self.open.is_empty()
+    }
+
+    pub(super) fn enter(&mut self, parts: Vec<Batch>) {
+        self.stack.extend(parts.into_iter().rev().map(|b| (0, b)));
+    }
+
+    /// Has a step (`take`) enough?
+    pub(super) fn has_enough(&self) -> bool {
+        self.closed > 0
+    }
+
+    fn gate(&mut self, at: usize) -> &mut Gate {
+        match &mut self.steps[at].kind {
+            Kind::Enter(gate) => gate,
+            _ => unreachable!("BUG: a block without a beginning"),
+        }
+    }
+
+    /// What is on its way, to be taken up later by whoever is free. Nothing of it holds guards.
+    pub(super) fn lay_down(&mut self) -> Load {
+        let mut resting = 0;
+        let open = std::mem::take(&mut self.open);
+        let open = open.into_iter().map(|open| {
+            let state = (open.inside == Inside::Rows).then(|| {
+                let gate = self.gate(open.at);
+                resting += gate.frame.resting();
+                gate.frame.lay_down()
+            });
+            (open, state)
+        });
+        let open = open.collect();
+        Load {
+            stack: std::mem::take(&mut self.stack),
+            done: std::mem::take(&mut self.done),
+            open,
+            around: std::mem::take(&mut self.around),
+            resting,
+        }
+    }
+
+    pub(super) fn take_up(&mut self, load: Load) {
+        self.stack = load.stack;
+        self.done = load.done;
+        self.around = load.around;
+        for (open, state) in load.open {
+            if let Some(state) = state {
+                self.gate(open.at).frame.take_up(state);
+            }
+            self.open.push(open);
+        }
+        self.given_out = false;
+        self.waits_since = None;
+    }
+
+    /// Works until nothing is on its way, or a step must wait, or something calls for the worker.
+    pub(super) fn advance(&mut self, hands: &mut Hands<'_>) -> Halt {
+        self.lend(hands);
+        let halt = self.work(hands);
+        self.lend(hands);
+        halt
+    }
+
+    /// What the books know of the blocks that are open goes there, or comes back.
+    fn lend(&mut self, hands: &mut Hands<'_>) {
+        std::mem::swap(&mut self.around, &mut hands.book.around);
+        if let Some(ledger) = &mut self.ledger {
+            hands.swap(ledger);
+        }
+    }
+
+    fn work(&mut self, hands: &mut Hands<'_>) -> Halt {
+        loop {
+            if self
+                .open
+                .last()
+                .is_some_and(|open| open.base == self.stack.len())
+            {
+                let at = self.leave(hands);
+                if hands.book.calls() {
+                    return self.called(at, hands);
+                }
+                continue;
+            }
+            let Some((at, mut batch)) = self.stack.pop() else {
+                return Halt::Empty;
+            };
+            if batch.is_empty() {
+                continue;
+            }
+            if at < self.closed {
+                hands.cx().settle(Outcome::Cut, batch.clear());
+                continue;
+            }
+            if self.shut.iter().any(|range| range.contains(&at)) {
+                hands.cx().settle(Outcome::Absorbed, batch.clear());
+                continue;
+            }
+            let Some(instance) = self.steps.get_mut(at) else {
+                self.done.push(batch);
+                continue;
+            };
+            hands.at(instance);
+            if let Kind::Leave(enter) = instance.kind {
+                self.come_to_end(enter, batch);
+                continue;
+            }
+            if let Kind::Enter(_) = instance.kind {
+                if let Some(halt) = self.enter_block(at, batch, hands) {
+                    return halt;
+                }
+                if hands.book.calls() {
+                    return self.called(at, hands);
+                }
+                continue;
+            }
+            if instance.waits && batch.len() > 1 {
+                let row = batch.split_front(1);
+                self.stack.push((at, batch));
+                batch = row;
+            }
+            if hands.is_late() {
+                if let Kind::Each(step, _) | Kind::Turn(step) = &mut instance.kind {
+                    step.cancel(&mut hands.cx());
+                }
+                hands.time_out(&mut batch);
+            } else {
+                match run(instance, batch, hands) {
+                    Ok(Flow::Next(batch)) => self.stack.push((at + 1, batch)),
+                    Ok(Flow::Many(parts)) => self.go_on(at + 1, parts),
+                    Ok(Flow::End(batch)) => self.end(at, batch),
+                    Ok(Flow::Wait(batch, mut wait)) => {
+                        self.stack.push((at, batch));
+                        if let Some(late) = hands.late_at() {
+                            wait.until = Some(wait.until.map_or(late, |u| u.min(late)));
+                        }
+                        return Halt::Wait(wait);
+                    }
+                    Ok(Flow::Stop(error)) | Err(error) => return Halt::Stop(error),
+                }
+            }
+            if hands.book.calls() {
+                return self.called(at, hands);
+            }
+        }
+    }
+
+    fn go_on(&mut self, at: usize, parts: Vec<Batch>) {
+        self.stack.extend(parts.into_iter().rev().map(|b| (at, b)));
+    }
+
+    /// A step has enough.
+    fn end(&mut self, at: usize, batch: Batch) {
+        let opens = self.open.iter().rev().map(|o| o.at).collect::<Vec<_>>();
+        match opens.into_iter().find(|o| self.gate(*o).frame.ends_alone()) {
+            Some(block) => self.shut.push(block + 1..at + 1),
+            None => self.closed = at + 1,
+        }
+        self.stack.push((at + 1, batch));
+    }
+
+    /// Rows come to the beginning of a block.
+    fn enter_block(&mut self, at: usize, batch: Batch, hands: &mut Hands<'_>) -> Option<Halt> {
+        let outermost = !self.open.iter().any(|o| o.inside == Inside::Held);
+        let given_out = self.given_out;
+        let base = self.stack.len();
+        let number = hands.book.step;
+        let Kind::Enter(gate) = &mut self.steps[at].kind else {
+            unreachable!("BUG: a block without a beginning")
+        };
+        let way = gate.way;
+        if way.holds && batch.len() > 1 {
+            self.open.push(Open::new(at, base, Inside::OneByOne, None));
+            for row in batch.into_rows().into_iter().rev() {
+                self.stack.push((at, row));
+            }
+            return None;
+        }
+        if way.gives_out && outermost && !given_out {
+            self.stack.push((at, batch));
+            return Some(Halt::GiveOut);
+        }
+        let came = (way.keeps && outermost).then(|| batch.clone());
+        match gate.frame.enter(batch, &mut hands.cx()) {
+            Entered::Wait(batch, wait) => {
+                self.waits_since
+                    .get_or_insert_with(|| hands.shared.clock.now());
+                self.stack.push((at, batch));
+                return Some(Halt::Wait(wait));
+            }
+            Entered::Past(batch) => self.stack.push((way.leave + 1, batch)),
+            Entered::In(batch) => {
+                let around = &mut hands.book.around;
+                around.origins.push(gate.frame.origins());
+                let inside = if way.holds {
+                    Inside::Held
+                } else {
+                    Inside::Rows
+                };
+                self.open.push(Open::new(at, base, inside, came));
+                self.stack.push((at + 1, batch));
+                if way.holds && outermost {
+                    around.unit = Some(number);
+                    let mut ledger = Ledger::default();
+                    hands.swap(&mut ledger);
+                    self.ledger = Some(ledger);
+                }
+            }
+        }
+        if let Some(since) = self.waits_since.take()
+            && let Some(attempt) = &mut hands.book.attempt
+        {
+            // Waiting for guards is no part of an attempt's time.
+            attempt.began += hands.shared.clock.now().saturating_sub(since);
+        }
+        self.given_out = false;
+        None
+    }
+
+    /// Rows come to the end of the block that begins at `enter`.
+    fn come_to_end(&mut self, enter: usize, batch: Batch) {
+        match self.open.last_mut() {
+            Some(open) if open.at == enter => open.out.push(batch),
+            _ => {
+                let gate = self.gate(enter);
+                let (after, batch) = (gate.way.leave + 1, gate.frame.stray(batch));
+                self.stack.push((after, batch));
+            }
+        }
+    }
+
+    /// Nothing is in the innermost block any more. Where it begins.
+    fn leave(&mut self, hands: &mut Hands<'_>) -> usize {
+        let Some(open) = self.open.pop() else {
+            unreachable!("BUG: no block is open")
+        };
+        let at = open.at;
+        let outermost = !self.open.iter().any(|o| o.inside == Inside::Held);
+        let instance = &mut self.steps[at];
+        hands.at(instance);
+        let Kind::Enter(gate) = &mut instance.kind else {
+            unreachable!("BUG: a block without a beginning")
+        };
+        let after = gate.way.leave + 1;
+        if open.inside == Inside::OneByOne {
+            let mut parts = open.out.into_iter();
+            if let Some(mut first) = parts.next() {
+                parts.for_each(|part| first.join(part));
+                self.stack.push((after, first));
+            }
+            return at;
+        }
+        hands.book.around.origins.pop();
+        let made = gate.frame.leave(open.out, &mut hands.cx());
+        if open.inside == Inside::Held && outermost {
+            hands.book.around.unit = None;
+            self.settle(hands);
+        }
+        match self.open.last_mut() {
+            Some(row) if row.at == at && row.inside == Inside::OneByOne => row.out.extend(made),
+            _ => self.go_on(after, made),
+        }
+        at
+    }
+
+    /// What became of the item counts.
+    fn settle(&mut self, hands: &mut Hands<'_>) {
+        if let Some(mut ledger) = self.ledger.take() {
+            hands.swap(&mut ledger);
+            hands.add(ledger);
+        }
+    }
+
+    /// A row failed in such a way that the worker must decide.
+    fn called(&mut self, at: usize, hands: &mut Hands<'_>) -> Halt {
+        if hands.book.fatal.is_some() {
+            self.settle(hands);
+        } else if let Some(again) = &mut hands.book.again {
+            let row = again.row.split_front(1);
+            match self.open.iter().position(|o| o.inside == Inside::Held) {
+                // It goes on at this step, with the item as it was there.
+                None => self.stack.push((at, row)),
+                Some(outer) => self.begin_again(outer, hands),
+            }
+        }
+        Halt::Called
+    }
+
+    /// What a block that holds guards has made of an item is discarded; the item stands before it again.
+    fn begin_again(&mut self, outer: usize, hands: &mut Hands<'_>) {
+        let mut first = None;
+        while self.open.len() > outer {
+            let Some(open) = self.open.pop() else { break };
+            if open.inside != Inside::OneByOne {
+                hands.book.around.origins.pop();
+                self.gate(open.at).frame.back_out(&mut hands.cx());
+            }
+            first = Some(open);
+        }
+        if let Some(open) = first {
+            self.stack.truncate(open.base);
+            let Some(came) = open.came else {
+                unreachable!("BUG: an item is tried again that was not kept")
+            };
+            self.stack.push((open.at, came));
+        }
+        hands.book.around.unit = None;
+        if let Some(mut ledger) = self.ledger.take() {
+            hands.swap(&mut ledger);
+        }
+    }
+
+    /// The input has ended, and nothing is on its way: the next batch that a step has left goes on its way.
+    /// `false`: there is none, the line is at its end.
+    ///
+    /// # Errors
+    /// What ends the run.
+    pub(super) fn finish(&mut self, hands: &mut Hands<'_>) -> Result<bool, RunError> {
+        while let Some(instance) = self.steps.get_mut(self.finishing) {
+            hands.at(instance);
+            let left = match &mut instance.kind {
+                Kind::Turn(step) => step.finish(&mut hands.cx())?,
+                Kind::Memory(memory) => memory.drain(&mut hands.cx())?,
+                Kind::Each(..) | Kind::Common(_) | Kind::Enter(_) | Kind::Leave(_) => None,
+            };
+            match left {
+                Some(batch) => {
+                    self.stack.push((self.finishing + 1, batch));
+                    return Ok(true);
+                }
+                None => self.finishing += 1,
+            }
+        }
+        Ok(false)
+    }
+
+    /// May a step have something to give out though nothing comes?
+    pub(super) fn keeps_time(&self) -> bool {
+        self.steps
+            .iter()
+            .any(|i| matches!(&i.kind, Kind::Turn(step) if step.keeps_time()))
+    }
+
+    /// When the next step has something to give out though nothing comes.
+    pub(super) fn due(&self) -> Option<Duration> {
+        let due = |i: &Instance| match &i.kind {
+            Kind::Turn(step) => step.due(),
+            _ => None,
+        };
+        self.steps.iter().filter_map(due).min()
+    }
+
+    /// Nothing is on its way: what the steps give out whose time has come goes on its way. Those at the end
+    /// come first, for what the others give out comes after what they have.
+    ///
+    /// # Errors
+    /// What ends the run.
+    pub(super) fn ring(&mut self, hands: &mut Hands<'_>) -> Result<(), RunError> {
+        let now = hands.shared.clock.now();
+        for (at, instance) in self.steps.iter_mut().enumerate() {
+            if let Kind::Turn(step) = &mut instance.kind
+                && step.due().is_some_and(|due| due <= now)
+            {
+                hands.book.step = instance.at;
+                hands.book.policy = instance.policy;
+                let parts = step.ring(&mut hands.cx())?;
+                self.stack
+                    .extend(parts.into_iter().rev().map(|b| (at + 1, b)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Does the item that is on its way hold guards?
+    pub(super) fn holds(&self) -> bool {
+        self.ledger.is_some()
+    }
+
+    /// The run stops: rows on their way are unfinished, files keep their partial names. What is held is given
+    /// back with everything else of the worker.
+    pub(super) fn abandon(&mut self) -> usize {
+        for instance in &mut self.steps {
+            if let Kind::Each(step, _) | Kind::Turn(step) = &mut instance.kind {
+                step.abandon();
+            }
+        }
+        // Of an item that holds guards only that it came counts.
+        let held = self.ledger.is_some();
+        let held = self
+            .open
+            .iter()
+            .position(|o| held && o.inside == Inside::Held);
+        let open = std::mem::take(&mut self.open);
+        let depth = held.map_or(self.stack.len(), |at| open[at].base);
+        let mut rows = usize::from(held.is_some());
+        for open in &open[..held.unwrap_or(open.len())] {
+            rows += open.out.iter().map(Batch::len).sum::<usize>();
+            if open.inside == Inside::Rows {
+                rows += self.gate(open.at).frame.resting();
+            }
+        }
+        let on_way = self.stack[..depth].iter().map(|(_, b)| b);
+        rows += on_way.chain(&self.done).map(Batch::len).sum::<usize>();
+        self.stack.clear();
+        self.done.clear();
+        self.ledger = None;
+        rows
+    }
+
+    /// Bytes that steps with a memory hold.
+    pub(super) fn held(&self) -> usize {
+        let held = |i: &Instance| match &i.kind {
+            Kind::Memory(memory) => memory.held(),
+            Kind::Each(step, _) | Kind::Turn(step) => step.held(),
+            Kind::Common(_) | Kind::Enter(_) | Kind::Leave(_) => 0,
+        };
+        self.steps.iter().map(held).sum()
+    }
+}
+
+impl Open {
+    fn new(at: usize, base: usize, inside: Inside, came: Option<Batch>) -> Open {
+        Open {
+            at,
+            base,
+            out: Vec::new(),
+            inside,
+            came,
+        }
+    }
+}

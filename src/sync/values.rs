@@ -1,0 +1,311 @@
+//! Values and arrays: what all workers of a run read and change, each change at once or not at all.
+//!
+//! All numbers lie in one row of 64-bit words (an int as it is, a double as its bits), so that they can lie in
+//! memory that other processes share. Strings and bools lie beside them under a mutex.
+//!
+//! Who waits until something holds of a value watches it; a change wakes those who watch. A watcher enlists
+//! before it reads, and a change is made before watchers are looked for: one of the two sees the other.
+
+use std::sync::Arc;
+
+use crate::value::{Cell, Type};
+use crate::wait::primitive::{AtomicU32, AtomicU64, Mutex, Ordering};
+use crate::wait::{Agent, AgentId};
+
+/// A value, or an array where there is a length.
+#[derive(Clone, Debug)]
+pub struct Declared {
+    pub of: Type,
+    pub initial: Cell,
+    pub length: Option<usize>,
+}
+
+/// One cell: a value, or an element of an array.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    Value(u32),
+    Element(u32, usize),
+}
+
+#[derive(Debug)]
+pub struct Values {
+    numbers: Box<[AtomicU64]>,
+    others: Mutex<Vec<Cell>>,
+    values: Vec<Place>,
+    arrays: Vec<Place>,
+}
+
+#[derive(Debug)]
+struct Place {
+    kind: Kind,
+    first: usize,
+    length: usize,
+    watched: AtomicU32,
+    watchers: Mutex<Vec<Arc<Agent>>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Int,
+    Double,
+    Other,
+}
+
+impl Values {
+    pub fn new(values: &[Declared], arrays: &[Declared]) -> Values {
+        let (mut numbers, mut others) = (Vec::new(), Vec::new());
+        let mut place = |d: &Declared| {
+            let kind = match d.of {
+                Type::Int => Kind::Int,
+                Type::Double => Kind::Double,
+                _ => Kind::Other,
+            };
+            let length = d.length.unwrap_or(1);
+            let first = if kind == Kind::Other {
+                others.len()
+            } else {
+                numbers.len()
+            };
+            for _ in 0..length {
+                match kind {
+                    Kind::Other => others.push(d.initial.clone()),
+                    _ => numbers.push(AtomicU64::new(bits(kind, &d.initial).unwrap_or(0))),
+                }
+            }
+            Place {
+                kind,
+                first,
+                length,
+                watched: AtomicU32::new(0),
+                watchers: Mutex::default(),
+            }
+        };
+        let values = values.iter().map(&mut place).collect();
+        let arrays = arrays.iter().map(&mut place).collect();
+        Values {
+            numbers: numbers.into(),
+            others: Mutex::new(others),
+            values,
+            arrays,
+        }
+    }
+
+    /// The present value.
+    pub fn get(&self, value: u32) -> Cell {
+        let place = &self.values[value as usize];
+        self.read(place, place.first)
+    }
+
+    /// The present value of an element; `None` beyond the end.
+    pub fn element(&self, array: u32, i: usize) -> Option<Cell> {
+        let place = self.arrays.get(array as usize)?;
+        (i < place.length).then(|| self.read(place, place.first + i))
+    }
+
+    pub fn length(&self, array: u32) -> usize {
+        self.arrays[array as usize].length
+    }
+
+    fn read(&self, place: &Place, at: usize) -> Cell {
+        match place.kind {
+            Kind::Int => Cell::Int(self.numbers[at].load(Ordering::SeqCst).cast_signed()),
+            Kind::Double => Cell::Double(f64::from_bits(self.numbers[at].load(Ordering::SeqCst))),
+            Kind::Other => self.others.lock()[at].clone(),
+        }
+    }
+
+    fn place(&self, target: Target) -> Result<(&Place, usize), String> {
+        match target {
+            Target::Value(v) => {
+                let place = &self.values[v as usize];
+                Ok((place, place.first))
+            }
+            Target::Element(a, i) => {
+                let place = &self.arrays[a as usize];
+                if i < place.length {
+                    Ok((place, place.first + i))
+                } else {
+                    Err(format!(
+                        "there is no element {i}: the array has {} (0 to {})",
+                        place.length,
+                        place.length - 1
+                    ))
+                }
+            }
+        }
+    }
+
+    /// Adds to a number.
+    ///
+    /// # Errors
+    /// In words: the sum does not fit, the index is beyond the end, the amount is no number.
+    pub fn add(&self, target: Target, by: &Cell) -> Result<(), String> {
+        let (place, at) = self.place(target)?;
+        let word = &self.numbers[at];
+        match (place.kind, by) {
+            (Kind::Int, Cell::Int(by)) => {
+                let add = |old: u64| old.cast_signed().checked_add(*by).map(i64::cast_unsigned);
+                word.fetch_update(Ordering::SeqCst, Ordering::SeqCst, add)
+                    .map_err(|old| format!("{} + {by} does not fit an int", old.cast_signed()))?;
+            }
+            (Kind::Double, Cell::Int(_) | Cell::Double(_)) => {
+                let by = match by {
+                    Cell::Double(by) => *by,
+                    Cell::Int(by) => *by as f64,
+                    _ => 0.0,
+                };
+                let add = |old: u64| Some((f64::from_bits(old) + by).to_bits());
+                // Always answers with a sum, so it always succeeds.
+                let _ = word.fetch_update(Ordering::SeqCst, Ordering::SeqCst, add);
+            }
+            (Kind::Int, _) => return Err("only an int can be added to an int".into()),
+            _ => return Err("only numbers can be added".into()),
+        }
+        place.changed();
+        Ok(())
+    }
+
+    /// Puts another value in the place of the old one.
+    ///
+    /// # Errors
+    /// In words: the index is beyond the end, the value is of another type.
+    pub fn store(&self, target: Target, value: &Cell) -> Result<(), String> {
+        let (place, at) = self.place(target)?;
+        match place.kind {
+            Kind::Other => self.others.lock()[at] = value.clone(),
+            kind => match bits(kind, value) {
+                Some(bits) => self.numbers[at].store(bits, Ordering::SeqCst),
+                None => return Err("a number is needed".into()),
+            },
+        }
+        place.changed();
+        Ok(())
+    }
+
+    fn watched(&self, array: bool, at: u32) -> &Place {
+        if array {
+            &self.arrays[at as usize]
+        } else {
+            &self.values[at as usize]
+        }
+    }
+
+    /// From now on changes of the value (or array) wake the agent.
+    pub fn watch(&self, array: bool, at: u32, agent: &Arc<Agent>) {
+        let place = self.watched(array, at);
+        let mut watchers = place.watchers.lock();
+        if !watchers.iter().any(|a| a.id == agent.id) {
+            watchers.push(agent.clone());
+            place.watched.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    pub fn unwatch(&self, array: bool, at: u32, agent: AgentId) {
+        let place = self.watched(array, at);
+        let mut watchers = place.watchers.lock();
+        let before = watchers.len();
+        watchers.retain(|a| a.id != agent);
+        if watchers.len() < before {
+            place.watched.fetch_sub(1, Ordering::SeqCst);
+        }
+    }
+
+    /// The agent is no more.
+    pub(super) fn orphan(&self, agent: AgentId) {
+        for (array, places) in [(false, &self.values), (true, &self.arrays)] {
+            for (at, place) in places.iter().enumerate() {
+                if place.watched.load(Ordering::SeqCst) > 0 {
+                    self.unwatch(array, u32::try_from(at).unwrap_or(u32::MAX), agent);
+                }
+            }
+        }
+    }
+}
+
+impl Place {
+    fn changed(&self) {
+        if self.watched.load(Ordering::SeqCst) > 0 {
+            for agent in self.watchers.lock().iter() {
+                agent.wake();
+            }
+        }
+    }
+}
+
+fn bits(kind: Kind, cell: &Cell) -> Option<u64> {
+    match (kind, cell) {
+        (Kind::Int, Cell::Int(i)) => Some(i.cast_unsigned()),
+        (Kind::Double, Cell::Double(d)) => Some(d.to_bits()),
+        (Kind::Double, Cell::Int(i)) => Some((*i as f64).to_bits()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wait::Registry;
+
+    fn declared(of: Type, initial: Cell, length: Option<usize>) -> Declared {
+        Declared {
+            of,
+            initial,
+            length,
+        }
+    }
+
+    fn some() -> Values {
+        let values = [
+            declared(Type::Int, Cell::Int(7), None),
+            declared(Type::Double, Cell::Int(1), None),
+            declared(Type::String, Cell::str("a"), None),
+        ];
+        Values::new(&values, &[declared(Type::Int, Cell::Int(0), Some(3))])
+    }
+
+    #[test]
+    fn values_begin_as_declared_and_are_added_to_and_replaced() {
+        let values = some();
+        values.add(Target::Value(0), &Cell::Int(3)).unwrap();
+        values.add(Target::Value(1), &Cell::Double(0.5)).unwrap();
+        values.store(Target::Value(2), &Cell::str("b")).unwrap();
+        values.add(Target::Element(0, 2), &Cell::Int(5)).unwrap();
+        assert_eq!(values.get(0), Cell::Int(10));
+        assert_eq!(values.get(1), Cell::Double(1.5));
+        assert_eq!(values.get(2).as_heap_str(), Some("b"));
+        assert_eq!(values.element(0, 2), Some(Cell::Int(5)));
+        assert_eq!(values.element(0, 1), Some(Cell::Int(0)));
+        assert_eq!(values.element(0, 3), None);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused_and_changes_nothing() {
+        let values = some();
+        values
+            .store(Target::Value(0), &Cell::Int(i64::MAX))
+            .unwrap();
+        assert!(values.add(Target::Value(0), &Cell::Int(1)).is_err());
+        assert_eq!(values.get(0), Cell::Int(i64::MAX));
+        assert!(values.add(Target::Value(2), &Cell::Int(1)).is_err());
+        let beyond = values.add(Target::Element(0, 3), &Cell::Int(1));
+        assert_eq!(
+            beyond.unwrap_err(),
+            "there is no element 3: the array has 3 (0 to 2)"
+        );
+    }
+
+    #[test]
+    fn a_change_wakes_those_who_watch() {
+        let values = some();
+        let agent = Registry::default().enter();
+        values.watch(true, 0, &agent);
+        values.add(Target::Value(0), &Cell::Int(1)).unwrap();
+        assert!(!agent.is_woken());
+        values.store(Target::Element(0, 0), &Cell::Int(1)).unwrap();
+        assert!(agent.is_woken());
+        agent.clear();
+        values.unwatch(true, 0, agent.id);
+        values.add(Target::Element(0, 0), &Cell::Int(1)).unwrap();
+        assert!(!agent.is_woken());
+    }
+}
