@@ -22,7 +22,7 @@
 //! ```
 
 use std::fmt;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -32,6 +32,7 @@ use crate::engine::{self, Account, Options};
 use crate::notice::{Ended, Exit};
 use crate::plan::Plan;
 use crate::report::diagnostics::Report as Text;
+use crate::report::streams::Streams;
 use crate::spec::{self, Given};
 use crate::steps::{Functions, Output};
 use crate::wait::Stop;
@@ -226,26 +227,5 @@ impl Pipeline {
             Exit::Done => Ok(report),
             _ => Err(Error::Ended(Box::new(report))),
         }
-    }
-}
-
-/// The process's own streams.
-#[derive(Debug)]
-struct Streams;
-
-impl Output for Streams {
-    fn stdout(&self, bytes: &[u8]) -> io::Result<()> {
-        let mut out = io::stdout().lock();
-        out.write_all(bytes)?;
-        out.flush()
-    }
-
-    fn stderr(&self, bytes: &[u8]) -> io::Result<()> {
-        io::stderr().lock().write_all(bytes)
-    }
-
-    fn log(&self, line: &str) {
-        // There is nowhere else to say it.
-        let _ = self.stderr(format!("{line}\n").as_bytes());
     }
 }

@@ -30,7 +30,8 @@ const EDGES: &[(&str, &[&str])] = &[
     ("report",     &["plan", "value", "notice", "steps", "diagnostic", "rules"]),
     ("cli",        &["report", "engine", "pool", "check", "plan", "steps", "spec", "worker", "expr", "value", "wait",
                      "notice", "diagnostic", "rules", "schema"]),
-    ("lib",        &["cli", "report", "engine", "pool", "check", "plan", "steps", "spec", "worker", "channel", "sync",
+    ("pipeline",   &["report", "engine", "check", "plan", "steps", "spec", "wait", "notice", "diagnostic"]),
+    ("lib",        &["pipeline", "cli", "report", "engine", "pool", "check", "plan", "steps", "spec", "worker", "channel", "sync",
                      "expr", "value", "wait", "notice", "diagnostic", "rules", "schema"]),
     ("main",       &[]),
 ];

@@ -22,6 +22,7 @@ pub mod plain;
 pub mod progress;
 pub mod prose;
 pub mod secrets;
+pub mod streams;
 pub mod summary;
 pub mod terminal;
 pub mod usage;

@@ -55,7 +55,7 @@ pub(super) static CALL: StepDef = StepDef {
         required: true,
     }],
     names: false,
-    example: "",
+    example: "- range: 3\n- call: square\n  as: int\n",
     read,
 };
 
