@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::compile::Op;
-use super::run::Cx;
+use super::run::{Cx, Val};
 use super::{EvalError, Scope};
 use crate::value::{Blocks, Cell, Row};
 
@@ -96,6 +96,24 @@ impl Code {
             },
             out,
         )?)
+    }
+
+    /// Appends the value as text: strings and bytes as they are, times and numbers without quotes, lists and
+    /// records as JSON, null as `null`.
+    ///
+    /// # Errors
+    /// What failed for this row; then nothing is appended.
+    pub fn render(&self, row: Row<'_>, scope: &Scope, out: &mut Vec<u8>) -> Result<(), EvalError> {
+        match self.0.eval(&Cx {
+            row,
+            scope,
+            frame: None,
+        })? {
+            Val::Str(s) => out.extend_from_slice(s.as_str().as_bytes()),
+            Val::Bytes(b) => out.extend_from_slice(b.as_slice()),
+            other => other.detach()?.write_text(row.blocks, out),
+        }
+        Ok(())
     }
 
     /// The value as a cell that stands alone.

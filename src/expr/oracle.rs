@@ -188,6 +188,12 @@ fn expression(want: Want, depth: u32) -> BoxedStrategy<String> {
             of(Want::Int)
                 .prop_map(|a| format!("{{'k': {a}, 'x': 'y'}}.x"))
                 .boxed(),
+            (of(Want::Str), 0..3i32)
+                .prop_map(|(a, i)| format!("({a}).split('/')[{i}]"))
+                .boxed(),
+            (of(Want::Str), of(Want::Str), of(Want::Str))
+                .prop_map(|(a, b, c)| format!("({a} + {b} + {c})"))
+                .boxed(),
             Just("string(at)".to_string()).boxed(),
         ]),
         Want::Bool => all.extend([

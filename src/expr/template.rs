@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Code, Env, EvalError, Expr, Problem, Scope, Uses, check};
-use crate::value::{Blocks, Cell, Row, Type};
+use crate::value::{Row, Type};
 
 /// A checked template: `{expression}` is replaced by its value, `{}` by the whole item, `{{` and `}}` are
 /// literal braces.
@@ -185,7 +185,7 @@ impl TemplateCode {
         &self.0
     }
 
-    /// Appends the text for this row: strings and bytes as they are, everything else as JSON without quotes.
+    /// Appends the text for this row, each expression as [`Code::render`] writes it.
     ///
     /// # Errors
     /// What failed in one of its expressions.
@@ -193,24 +193,9 @@ impl TemplateCode {
         for part in self.0.iter() {
             match part {
                 CodePart::Text(t) => out.extend_from_slice(t.as_bytes()),
-                CodePart::Expr(code) => {
-                    let mut blocks = Blocks::new();
-                    let cell = code.cell(row, scope, &mut blocks)?;
-                    render(&cell, &blocks, out);
-                }
+                CodePart::Expr(code) => code.render(row, scope, out)?,
             }
         }
         Ok(())
-    }
-}
-
-/// Appends a value as a template shows it.
-pub fn render(cell: &Cell, blocks: &Blocks, out: &mut Vec<u8>) {
-    if let Some(text) = cell.as_str(blocks) {
-        out.extend_from_slice(text.as_bytes());
-    } else if let Some(bytes) = cell.as_bytes(blocks) {
-        out.extend_from_slice(bytes);
-    } else {
-        cell.write_json(blocks, out);
     }
 }

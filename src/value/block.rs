@@ -239,6 +239,32 @@ impl Blocks {
         self.text(text)
     }
 
+    /// A text made of pieces, put down where it stays.
+    ///
+    /// # Errors
+    /// As `write`; then nothing is left of the pieces.
+    pub fn build<E>(
+        &mut self,
+        write: impl FnOnce(&mut dyn FnMut(&str)) -> Result<(), E>,
+    ) -> Result<Cell, E> {
+        let at = self.arena.len();
+        let arena = &mut self.arena;
+        if let Err(e) = write(&mut |piece| arena.extend_from_slice(piece.as_bytes())) {
+            self.arena.truncate(at);
+            return Err(e);
+        }
+        let span = Span {
+            block: self.list.len().min(255) as u8,
+            at: at as u32,
+            len: (self.arena.len() - at) as u32,
+        };
+        if self.list.len() < 255 && self.arena.len() <= ARENA_MAX {
+            return Ok(Cell::Text(span));
+        }
+        let text = self.arena.split_off(at);
+        Ok(self.text(raw::text(&text)))
+    }
+
     /// Copies bytes into this batch.
     pub fn bin(&mut self, bytes: &[u8]) -> Cell {
         match self.append(bytes) {

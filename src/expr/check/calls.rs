@@ -209,13 +209,17 @@ impl Checker<'_> {
             || functions::names().filter(|n| n.split_once('.').map(|(_, n)| n) == Some(name));
         p.help = Some(if let Some(help) = hints::function(name) {
             help.replace("NAME", name)
+        } else if let Some((space, local)) = name.split_once('.') {
+            let all =
+                || functions::names().filter_map(|n| n.strip_prefix(space)?.strip_prefix('.'));
+            match nearest(local, all()) {
+                Some(near) => format!("did you mean `{space}.{near}`?"),
+                None => format!("in `{space}` there is: {}", listed(all())),
+            }
         } else if let Some(near) = nearest(name, functions::names()) {
             format!("did you mean `{near}`?")
         } else if let Some(with_space) = alike().next() {
             format!("did you mean `{with_space}`?")
-        } else if let Some((space, _)) = name.split_once('.') {
-            let all = functions::names().filter(|n| n.starts_with(&format!("{space}.")));
-            format!("there is: {}", listed(all))
         } else if self.item_record().is_some_and(|r| r.slot(name).is_some()) {
             format!("`{name}` is a field: write it without brackets")
         } else {

@@ -257,7 +257,8 @@ impl Checker<'_> {
                     "failed" => (Kind::RunFailed, Ty::Bool),
                     _ => {
                         return Some(self.unknown(
-                            "name in `run`",
+                            "name",
+                            "run.",
                             name,
                             &["start", "failed"],
                             span,
@@ -270,7 +271,7 @@ impl Checker<'_> {
         };
         let Some(i) = names.iter().position(|(n, _)| **n == *name) else {
             let known: Vec<&str> = names.iter().map(|(n, _)| &**n).collect();
-            return Some(self.unknown(what, name, &known, span));
+            return Some(self.unknown(what, "", name, &known, span));
         };
         let ty = Ty::from(&names[i].1);
         let (kind, ty) = match base {
@@ -284,8 +285,10 @@ impl Checker<'_> {
     fn queue(&mut self, queue: &str, name: &str, of: &SpannedExpr, span: Range<usize>) -> Node {
         let known: Vec<&str> = self.env.queues.iter().map(|q| &**q).collect();
         match known.iter().position(|q| *q == queue) {
-            None => self.unknown("queue", queue, &known, of.span.clone()),
-            Some(_) if name != "size" => self.unknown("name in a queue", name, &["size"], span),
+            None => self.unknown("queue", "", queue, &known, of.span.clone()),
+            Some(_) if name != "size" => {
+                self.unknown("name", &format!("queues.{queue}."), name, &["size"], span)
+            }
             Some(i) => Node {
                 kind: Kind::QueueSize(i),
                 ty: Ty::Int,
@@ -294,7 +297,14 @@ impl Checker<'_> {
         }
     }
 
-    fn unknown(&mut self, what: &str, name: &str, known: &[&str], span: Range<usize>) -> Node {
+    fn unknown(
+        &mut self,
+        what: &str,
+        of: &str,
+        name: &str,
+        known: &[&str],
+        span: Range<usize>,
+    ) -> Node {
         let help = match nearest(name, known.iter().copied()) {
             Some(near) => format!("did you mean `{near}`?"),
             None if known.is_empty() => "none is declared".into(),
@@ -304,7 +314,7 @@ impl Checker<'_> {
             Problem::new(
                 "E0201",
                 span.clone(),
-                format!("there is no {what} `{name}`"),
+                format!("there is no {what} `{of}{name}`"),
             )
             .help(help),
             span,

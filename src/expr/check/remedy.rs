@@ -1,5 +1,6 @@
 //! What to write where an operator does not take these two kinds of values.
 
+use super::super::functions;
 use super::super::tree::{Kind, Lit, Node};
 use super::super::ty::Ty;
 
@@ -38,6 +39,9 @@ pub(super) fn converted(left: (&Node, &str), right: (&Node, &str), sign: &str) -
             Some(i) if i >= 0 => format!("write {a} {sign} {i}u"),
             _ => format!("write int({a}) {sign} {b}"),
         },
+        (Ty::Time, Ty::String) if matches!(sign, "+" | "-") && is_length(right) => {
+            format!("write {a} {sign} duration({b})")
+        }
         (Ty::String, y) if sign == "+" && scalar(y) => format!("write {a} + string({b})"),
         (x, Ty::String) if sign == "+" && scalar(x) => format!("write string({a}) + {b}"),
         (Ty::String, Ty::List(_) | Ty::Record(_) | Ty::Map(..)) if sign == "+" => {
@@ -48,11 +52,6 @@ pub(super) fn converted(left: (&Node, &str), right: (&Node, &str), sign: &str) -
         (Ty::Int, Ty::String) => format!("write {a} {sign} int({b})"),
         (Ty::String, Ty::Double) => format!("write double({a}) {sign} {b}"),
         (Ty::Double, Ty::String) => format!("write {a} {sign} double({b})"),
-        (Ty::Time, Ty::String)
-            if matches!(sign, "+" | "-") && matches!(right.kind, Kind::Lit(_)) =>
-        {
-            format!("write {a} {sign} duration({b})")
-        }
         (Ty::Time, Ty::String) => format!("write {a} {sign} timestamp({b})"),
         (Ty::String, Ty::Time) => format!("write timestamp({a}) {sign} {b}"),
         (Ty::Duration, Ty::String) => format!("write {a} {sign} duration({b})"),
@@ -83,4 +82,8 @@ pub(super) fn converted(left: (&Node, &str), right: (&Node, &str), sign: &str) -
         (Ty::Null, _) | (_, Ty::Null) => "ask first: x != null && ..".into(),
         _ => return None,
     })
+}
+
+fn is_length(node: &Node) -> bool {
+    matches!(&node.kind, Kind::Lit(Lit::Str(s)) if functions::length(s).is_ok())
 }

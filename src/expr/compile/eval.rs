@@ -62,6 +62,13 @@ impl Op {
             Op::Call(function, args, src) => call(function, args, cx).map_err(|f| f.within(src)),
             Op::List(all) => list(all, cx),
             Op::Map(all) => map(all, cx),
+            Op::Record(all) => {
+                let entry = |(k, v): &'a (Cell, Op)| Ok((Val::alone(k), v.eval(cx)?));
+                Ok(Val::Map(Dict::Vals(
+                    all.iter().map(entry).collect::<R<_>>()?,
+                )))
+            }
+            Op::Concat(_) | Op::SplitAt { .. } => self.str(cx).map(Val::Str),
             Op::Loop(l) => loops::run(l, cx).map_err(|f| f.within(&l.src)),
             Op::Bind(two) => {
                 let frame = Frame {
@@ -189,7 +196,15 @@ impl Op {
             Op::IntSlotK { .. } | Op::And(_) | Op::Or(_) => self.bool(cx).map(Cell::Bool),
             Op::IntArith(..) => self.int(cx).map(Cell::Int),
             Op::DoubleArith(..) => self.double(cx).map(Cell::Double),
-            Op::List(_) | Op::Map(_) | Op::Const(Val::List(_) | Val::Map(_)) => self.detached(cx),
+            Op::List(_) | Op::Record(_) | Op::Const(Val::List(_) | Val::Map(_)) => {
+                self.detached(cx)
+            }
+            Op::Concat(parts) => out.build(|put| {
+                for part in parts {
+                    put(part.str(cx)?.as_str());
+                }
+                Ok(())
+            }),
             other => other.eval(cx)?.cell(out),
         }
     }
@@ -215,12 +230,8 @@ impl Op {
                 .map(|(op, _)| op.detached(cx))
                 .collect::<R<_>>()
                 .map(Cell::list),
-            Op::Map(all)
-                if all
-                    .iter()
-                    .all(|(k, _, optional)| !optional && matches!(k, Op::Const(Val::Str(_)))) =>
-            {
-                let entry = |(k, v, _): &'a (Op, Op, bool)| Ok((k.detached(cx)?, v.detached(cx)?));
+            Op::Record(all) => {
+                let entry = |(k, v): &'a (Cell, Op)| Ok((k.clone(), v.detached(cx)?));
                 all.iter().map(entry).collect::<R<_>>().map(Cell::map)
             }
             other => other.eval(cx)?.detach(),

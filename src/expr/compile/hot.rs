@@ -5,6 +5,7 @@ use super::super::run::{Cx, R, Text, Val, double_arith, fault, int_arith, test};
 use super::super::tree::Cmp;
 use super::op::Op;
 use crate::value::Cell;
+use memchr::memmem::Finder;
 
 #[cold]
 fn wanted<T>(what: &str, found: &Val<'_>) -> R<T> {
@@ -160,6 +161,28 @@ impl Op {
                 &three[2]
             }
             .str(cx),
+            Op::Concat(parts) => {
+                let mut text = String::new();
+                for part in parts {
+                    text.push_str(part.str(cx)?.as_str());
+                }
+                Ok(Text::Own(text))
+            }
+            Op::SplitAt {
+                of,
+                separator,
+                at,
+                src,
+            } => {
+                let text = of.str(cx)?;
+                match part(text.as_str().as_bytes(), separator, *at) {
+                    Ok((from, to)) => Ok(text.part(from, to)),
+                    Err(n) => {
+                        let message = format!("there is no element {at} in a list of {n}");
+                        Err(fault(message).within(src))
+                    }
+                }
+            }
             other => match other.eval(cx)? {
                 Val::Str(s) => Ok(s),
                 Val::Type(name) => Ok(Text::Ref(name)),
@@ -193,6 +216,20 @@ fn or<'a>(all: &'a [Op], cx: &Cx<'_, 'a>) -> R<bool> {
         }
     }
     failed.map_or(Ok(false), Err)
+}
+
+/// Where part number `at` between separators begins and ends, or how many parts there are.
+fn part(text: &[u8], separator: &Finder<'_>, at: usize) -> Result<(usize, usize), usize> {
+    let mut from = 0;
+    for n in 0..=at {
+        let found = separator.find(&text[from..]);
+        match found {
+            _ if n == at => return Ok((from, found.map_or(text.len(), |i| from + i))),
+            Some(i) => from += i + separator.needle().len(),
+            None => return Err(n + 1),
+        }
+    }
+    Err(0)
 }
 
 /// A function with its arguments computed: few arguments need no allocation.

@@ -18,7 +18,7 @@ use super::functions::{self, Function};
 use super::run::{Cx, Dict, List, Text, Val};
 use super::tree::{Arith, Cmp, Kind, Lit, Node};
 use super::ty::Ty;
-use crate::value::{Blocks, Name, Row, Shape, Type};
+use crate::value::{Blocks, Cell, Name, Row, Shape, Type};
 
 /// `item`: the type of the rows, narrowed to the fields that the expression uses.
 pub(super) fn compile(node: &Node, text: &str, item: Option<&Type>) -> Op {
@@ -103,12 +103,10 @@ impl Compiler<'_> {
             Kind::Has { of, name, filled } => self.has(of, name, *filled),
             Kind::Index { of, at, optional } => match of.kind {
                 Kind::Array(i) if !optional => Op::Element(i, self.boxed(at)),
-                _ => Op::Index {
-                    of: self.boxed(of),
-                    at: self.boxed(at),
-                    optional: *optional,
-                    src: self.src(node),
-                },
+                _ => {
+                    let (of, at) = (self.op(of), self.op(at));
+                    self.index(of, at, *optional, node)
+                }
             },
             Kind::Not(of) => Op::Not(self.boxed(of)),
             Kind::Neg(of) => Op::Neg(self.boxed(of), self.src(node)),
@@ -127,11 +125,7 @@ impl Compiler<'_> {
                     .map(|(n, optional)| (self.op(n), *optional))
                     .collect(),
             ),
-            Kind::Map(all) => Op::Map(
-                all.iter()
-                    .map(|(k, v, o)| (self.op(k), self.op(v), *o))
-                    .collect(),
-            ),
+            Kind::Map(all) => self.map(all),
             Kind::Loop(l) => {
                 let vars = if l.two { 2 } else { 1 };
                 Op::Loop(Box::new(Loop {
@@ -278,14 +272,71 @@ impl Compiler<'_> {
     fn arith(&mut self, op: Arith, two: &[Node; 2], node: &Node) -> Op {
         let ops = self.two(two);
         match (&node.ty, two[0].ty.required(), two[1].ty.required()) {
+            (Ty::String, Ty::String, Ty::String) => {
+                let mut parts = Vec::new();
+                for op in *ops {
+                    match op {
+                        Op::Concat(more) => parts.extend(more),
+                        one => parts.push(one),
+                    }
+                }
+                Op::Concat(parts.into())
+            }
             (Ty::Int, Ty::Int, Ty::Int) => Op::IntArith(op, ops, self.src(node)),
             (Ty::Double, Ty::Double, Ty::Double) => Op::DoubleArith(op, ops),
             _ => Op::Arith(op, ops, self.src(node)),
         }
     }
 
+    fn map(&mut self, all: &[(Node, Node, bool)]) -> Op {
+        let constant = |(key, _, optional): &(Node, Node, bool)| match &key.kind {
+            Kind::Lit(Lit::Str(name)) if !optional => Some(Cell::str(name)),
+            _ => None,
+        };
+        if let Some(keys) = all.iter().map(constant).collect::<Option<Vec<Cell>>>() {
+            let fields = keys.into_iter().zip(all);
+            return Op::Record(fields.map(|(k, (_, v, _))| (k, self.op(v))).collect());
+        }
+        Op::Map(
+            all.iter()
+                .map(|(k, v, optional)| (self.op(k), self.op(v), *optional))
+                .collect(),
+        )
+    }
+
+    fn index(&self, of: Op, at: Op, optional: bool, node: &Node) -> Op {
+        let src = self.src(node);
+        match (of, at) {
+            (Op::Call(function, args, _), Op::Const(Val::Int(place)))
+                if !optional && place >= 0 && splits(function, &args) =>
+            {
+                let mut args = args.into_iter();
+                let (Some(of), Some(Op::Const(Val::Str(k)))) = (args.next(), args.next()) else {
+                    panic!("BUG: a call lost its arguments");
+                };
+                Op::SplitAt {
+                    of: Box::new(of),
+                    separator: Box::new(Finder::new(k.as_str().as_bytes()).into_owned()),
+                    at: usize::try_from(place).unwrap_or(usize::MAX),
+                    src,
+                }
+            }
+            (of, at) => Op::Index {
+                of: Box::new(of),
+                at: Box::new(at),
+                optional,
+                src,
+            },
+        }
+    }
+
     fn call(&mut self, function: &'static Function, args: &[Node], node: &Node) -> Op {
-        let ops = self.all(args);
+        let mut ops = self.all(args);
+        if let ("floor", [_, Op::Const(Val::Str(step))]) = (function.name, &ops[..])
+            && let Ok(step) = functions::length(step.as_str())
+        {
+            ops[1] = Op::Const(step);
+        }
         let text = args.first().is_some_and(|a| *a.ty.required() == Ty::String);
         let special = match (function.name, &ops[..]) {
             ("size", [_]) if text => Special::Chars,
@@ -328,6 +379,12 @@ enum Special {
     EndsWith(Box<str>),
     Contains(Box<Finder<'static>>),
     Matches(Box<regex::Regex>),
+}
+
+/// Is it `text.split("k")` with a constant that is not empty?
+fn splits(function: &Function, args: &[Op]) -> bool {
+    function.name == "split"
+        && matches!(args, [_, Op::Const(Val::Str(k))] if !k.as_str().is_empty())
 }
 
 fn literal(lit: &Lit) -> Val<'static> {

@@ -12,7 +12,7 @@ use regex::Regex;
 use super::super::functions::Function;
 use super::super::run::Val;
 use super::super::tree::{Arith, Cmp, LoopKind};
-use crate::value::{Name, Type};
+use crate::value::{Cell, Name, Type};
 
 /// A part of the expression's text, for messages.
 pub(in crate::expr) type Src = Box<str>;
@@ -92,6 +92,15 @@ pub(in crate::expr) enum Op {
     DoubleArith(Arith, Box<[Op; 2]>),
     Arith(Arith, Box<[Op; 2]>, Src),
     Neg(Box<Op>, Src),
+    /// Texts in a row.
+    Concat(Box<[Op]>),
+    /// `text.split("/")[1]`, without the list.
+    SplitAt {
+        of: Box<Op>,
+        separator: Box<Finder<'static>>,
+        at: usize,
+        src: Src,
+    },
     StartsWith(Box<Op>, Box<str>),
     EndsWith(Box<Op>, Box<str>),
     Contains(Box<Op>, Box<Finder<'static>>),
@@ -102,6 +111,8 @@ pub(in crate::expr) enum Op {
     /// `true`: left out where it is an optional value that is not there.
     List(Box<[(Op, bool)]>),
     Map(Box<[(Op, Op, bool)]>),
+    /// A map literal whose keys are constant texts; these stand alone, and are shared by all that is made.
+    Record(Box<[(Cell, Op)]>),
     Loop(Box<Loop>),
     Bind(Box<[Op; 2]>),
     OptMap {

@@ -169,7 +169,7 @@ mod tests {
     fn exponents_are_rounded_before_they_are_chosen() {
         assert_eq!(one("%.1e", Val::Double(9.99)), Ok("1.0e+01".into()));
         assert_eq!(one("%e", Val::Double(0.0)), Ok("0.000000e+00".into()));
-        assert_eq!(one("%.0e", Val::Double(-1.5e-7)), Ok("-2e-07".into()));
+        assert_eq!(one("%.0e", Val::Double(-1.6e-7)), Ok("-2e-07".into()));
     }
 
     #[test]

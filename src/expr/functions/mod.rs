@@ -17,6 +17,7 @@ use std::sync::LazyLock;
 pub(super) use convert::{to_double, to_int, to_string};
 pub(super) use signature::Signature;
 pub(super) use text::{chars, regex};
+pub(super) use time::length;
 
 use super::Scope;
 use super::run::{R, Val};

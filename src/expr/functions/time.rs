@@ -51,6 +51,12 @@ pub(super) static FUNCTIONS: &[Function] = &[
                 length => nanos(length),
             };
             match &a[0] {
+                // Whole seconds are the rule, and 64 bits are quicker than 128.
+                Val::Time { secs, .. } if step > 0 && step % SECOND == 0 && step % WEEK != 0 => {
+                    let step = i64::try_from(step / SECOND).unwrap_or(i64::MAX);
+                    let secs = secs.div_euclid(step) * step;
+                    moment(i128::from(secs) * SECOND)
+                }
                 at @ Val::Time { .. } => floor_nanos(nanos(at), step).and_then(moment),
                 other => wanted("a timestamp", other),
             }
@@ -241,6 +247,10 @@ pub(super) static FUNCTIONS: &[Function] = &[
     },
 ];
 
+/// In nanoseconds.
+const SECOND: i128 = 1_000_000_000;
+const WEEK: i128 = 7 * 86_400 * SECOND;
+
 /// jiff's complaint as ours.
 fn told(e: &jiff::Error) -> Fault {
     fault(e.to_string())
@@ -249,14 +259,13 @@ fn told(e: &jiff::Error) -> Fault {
 /// The largest multiple of `step` that is not after `at`, both in nanoseconds. Weeks begin on Mondays.
 pub(in crate::expr) fn floor_nanos(at: i128, step: i128) -> R<i128> {
     /// 1970 began on a Thursday.
-    const MONDAY: i128 = 4 * DAY;
-    const DAY: i128 = 86_400_000_000_000;
+    const MONDAY: i128 = 4 * 86_400 * SECOND;
     if step <= 0 {
         return Err(fault(
             "a timestamp is rounded to something longer than nothing",
         ));
     }
-    let origin = if step % (7 * DAY) == 0 { MONDAY } else { 0 };
+    let origin = if step % WEEK == 0 { MONDAY } else { 0 };
     Ok((at - origin).div_euclid(step) * step + origin)
 }
 
@@ -273,6 +282,11 @@ pub(super) fn duration(text: &str) -> R<i128> {
             "{text:?} is no duration; write '1h30m', '250ms', '1.5s'"
         ))),
     }
+}
+
+/// A length of time, from its text.
+pub(in crate::expr) fn length(text: &str) -> R<Val<'static>> {
+    duration(text).and_then(super::super::run::length)
 }
 
 pub(super) fn timestamp<'a>(text: &str) -> R<Val<'a>> {
@@ -379,7 +393,7 @@ pub(super) fn write_duration(val: &Val<'_>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::run::length;
+    use super::super::super::run;
     use super::*;
 
     #[test]
@@ -404,6 +418,6 @@ mod tests {
 
     #[test]
     fn a_length_beyond_the_years_is_refused_not_wrapped() {
-        assert!(length(duration("99999999999999h").unwrap_or(i128::MAX)).is_err());
+        assert!(run::length(duration("99999999999999h").unwrap_or(i128::MAX)).is_err());
     }
 }

@@ -315,7 +315,13 @@ impl Bin<'_> {
     }
 }
 
-/// The value of a cell that stands alone, borrowed from it.
+impl Val<'_> {
+    /// The value of a cell that stands alone, borrowed from it.
+    pub fn alone(cell: &Cell) -> Val<'_> {
+        inner(cell)
+    }
+}
+
 fn inner(cell: &Cell) -> Val<'_> {
     match cell {
         Cell::Heap(heap) => match &**heap {
