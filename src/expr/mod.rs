@@ -27,4 +27,4 @@ pub use code::Code;
 pub use env::{Env, EvalError, Now, Problem, Scope, Shared, Use, Uses};
 pub use expression::{Expr, check};
 pub use functions::{CHAPTERS, Chapter, Function};
-pub use template::{CodePart, Part, Template, TemplateCode, check_template};
+pub use template::{CodePart, Part, Template, TemplateCode, check_template, render};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Code, Env, EvalError, Expr, Problem, Scope, Uses, check};
-use crate::value::{Row, Type};
+use crate::value::{Blocks, Cell, Row, Type};
 
 /// A checked template: `{expression}` is replaced by its value, `{}` by the whole item, `{{` and `}}` are
 /// literal braces.
@@ -197,5 +197,14 @@ impl TemplateCode {
             }
         }
         Ok(())
+    }
+}
+
+/// Appends a value as a template shows it: strings and bytes as they are, times and numbers without quotes,
+/// lists and records as JSON, null as `null`.
+pub fn render(cell: &Cell, blocks: &Blocks, out: &mut Vec<u8>) {
+    match cell.as_bytes(blocks) {
+        Some(bytes) => out.extend_from_slice(bytes),
+        None => cell.write_text(blocks, out),
     }
 }

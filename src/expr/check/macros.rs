@@ -85,9 +85,7 @@ impl Checker<'_> {
         let names: Vec<Option<String>> = args.iter().map(variable).collect();
         let transforms = name.starts_with("transform");
         let (vars, only) = match (name, args.len()) {
-            ("filter" | "map", 2) | ("all" | "exists" | "exists_one" | "existsOne", 2) => {
-                (1, false)
-            }
+            ("filter" | "map" | "all" | "exists" | "exists_one" | "existsOne", 2) => (1, false),
             ("map", 3) => (1, true),
             ("all" | "exists" | "exists_one" | "existsOne", 3) => (2, false),
             (_, 3) if transforms => (2, false),

@@ -13,16 +13,9 @@ pub(super) fn converted(left: (&Node, &str), right: (&Node, &str), sign: &str) -
     };
     let scalar =
         |ty: &Ty| ty.is_number() || matches!(ty, Ty::Bool | Ty::Time | Ty::Duration | Ty::Bytes);
-    let (x, y) = (left.ty.required(), right.ty.required());
-    Some(match (x, y) {
-        (Ty::Double, Ty::Double | Ty::Int) if sign == "%" => format!(
-            "write int({a}) % {}",
-            if *y == Ty::Int {
-                b.into()
-            } else {
-                format!("int({b})")
-            }
-        ),
+    Some(match (left.ty.required(), right.ty.required()) {
+        (Ty::Double, Ty::Double) if sign == "%" => format!("write int({a}) % int({b})"),
+        (Ty::Double, Ty::Int) if sign == "%" => format!("write int({a}) % {b}"),
         (Ty::Int | Ty::Uint, Ty::Double) => match int(left) {
             Some(i) => format!("write {i}.0 {sign} {b}"),
             None => format!("write double({a}) {sign} {b}"),

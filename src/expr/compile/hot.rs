@@ -127,8 +127,6 @@ impl Op {
             },
         }
     }
-
-    #[allow(clippy::cast_precision_loss)] // the nearest double
     pub fn double<'a>(&'a self, cx: &Cx<'_, 'a>) -> R<f64> {
         match self {
             Op::Slot(slot) => slot.double(cx),

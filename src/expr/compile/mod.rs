@@ -205,7 +205,6 @@ impl Compiler<'_> {
                 Op::DoubleSlotK { slot, cmp, k }
             }
             // A small int is a double too.
-            #[allow(clippy::cast_precision_loss)]
             [Op::Slot(slot), Op::Const(Val::Int(k))]
                 if *slot.ty.required() == Type::Double && k.unsigned_abs() < 1 << 52 =>
             {

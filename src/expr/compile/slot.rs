@@ -56,7 +56,6 @@ impl Slot {
     }
 
     #[inline]
-    #[allow(clippy::cast_precision_loss)] // an int in the place of a double: the nearest
     pub fn double(&self, cx: &Cx<'_, '_>) -> R<f64> {
         match &cx.row.cells[self.at] {
             Cell::Double(d) => Ok(*d),

@@ -161,7 +161,6 @@ pub(super) static FUNCTIONS: &[Function] = &[
 
 /// # Errors
 /// Where it does not fit, or is nothing that makes a number.
-#[allow(clippy::cast_possible_truncation)] // tested before
 pub(in crate::expr) fn to_int(val: &Val<'_>) -> R<i64> {
     match val {
         Val::Int(i) => Ok(*i),
@@ -179,8 +178,6 @@ pub(in crate::expr) fn to_int(val: &Val<'_>) -> R<i64> {
         other => wanted("a number, a string or a timestamp", other),
     }
 }
-
-#[allow(clippy::cast_precision_loss)] // the nearest double
 pub(in crate::expr) fn to_double(val: &Val<'_>) -> R<f64> {
     match val {
         Val::Double(d) => Ok(*d),
@@ -219,8 +216,6 @@ fn format_double(d: f64) -> String {
         d => serde_json::Number::from_f64(d).map_or_else(String::new, |n| n.to_string()),
     }
 }
-
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // tested before
 fn uint<'a>(a: &[Val<'a>], _: &super::Scope) -> R<Val<'a>> {
     let made = match &a[0] {
         Val::Uint(u) => Some(*u),

@@ -107,9 +107,7 @@ pub(super) static FUNCTIONS: &[Function] = &[
         examples: &[("math.sqrt(9.0)", "3.0"), ("math.sqrt(16)", "4.0")],
         pure: true,
         run: |a, _| match &a[0] {
-            #[allow(clippy::cast_precision_loss)] // as CEL's double()
             Val::Int(i) => Ok(Val::Double((*i as f64).sqrt())),
-            #[allow(clippy::cast_precision_loss)]
             Val::Uint(u) => Ok(Val::Double((*u as f64).sqrt())),
             _ => rounded(a, f64::sqrt),
         },

@@ -33,7 +33,7 @@ pub(super) static FUNCTIONS: &[Function] = &[
         signatures: &["json(T) -> string"],
         about: "any value as JSON on one line",
         examples: &[(
-            r#"json({'a': [1, 2.5, null, 'x']})"#,
+            "json({'a': [1, 2.5, null, 'x']})",
             r#"'{"a":[1,2.5,null,"x"]}'"#,
         )],
         pure: true,

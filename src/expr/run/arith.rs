@@ -130,7 +130,6 @@ pub(in crate::expr) fn nanos(val: &Val<'_>) -> i128 {
 }
 
 /// A point in time, if it is within the years 1 to 9999.
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a remainder of a billion
 pub(in crate::expr) fn moment<'a>(nanos: i128) -> R<Val<'a>> {
     match i64::try_from(nanos.div_euclid(1_000_000_000)) {
         Ok(secs) if (FIRST..=LAST).contains(&secs) => Ok(Val::Time {
@@ -140,8 +139,6 @@ pub(in crate::expr) fn moment<'a>(nanos: i128) -> R<Val<'a>> {
         _ => Err(fault("a timestamp lies between the years 1 and 9999")),
     }
 }
-
-#[allow(clippy::cast_possible_truncation)] // a remainder of a billion
 pub(in crate::expr) fn length<'a>(nanos: i128) -> R<Val<'a>> {
     match i64::try_from(nanos / 1_000_000_000) {
         Ok(secs) if (-LONGEST..=LONGEST).contains(&secs) => Ok(Val::Duration {

@@ -42,7 +42,6 @@ pub(in crate::expr) fn get<'a>(map: &super::Dict<'a>, key: &Val<'_>) -> Option<V
 }
 
 /// The order of two numbers of any kinds: outer `None` where one is no number, inner where one is NaN.
-#[allow(clippy::cast_precision_loss)]
 fn number_order(a: &Val<'_>, b: &Val<'_>) -> Option<Option<Ordering>> {
     Some(match (a, b) {
         (Val::Int(a), Val::Int(b)) => Some(a.cmp(b)),
