@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 
 use super::nested::{alone, in_turn};
 use super::table::find;
-use super::testing::Bench;
+use super::testing::{Bench, Streams};
 use super::{
     BatchStep, CompileCx, Conns, Flow, Infer, Memory, Op, Reader, RunError, Step, Tally, Types,
 };
@@ -309,6 +309,32 @@ pub(super) fn run_step(step: &dyn Step, out: &Type, ty: &Type, items: &[Json], h
         );
     }
     ran
+}
+
+/// Runs a sink over items of this type, and gives what was written to the program's own streams.
+pub(super) fn run_sink(yaml: &str, ty: &Type, items: &[Json]) -> (Ran, Streams) {
+    let (step, _) = infer(yaml, ty).unwrap_or_else(|said| panic!("{yaml}: {said:#?}"));
+    let env = Env {
+        item: Some(ty.clone()),
+        ..Env::default()
+    };
+    let scope = Scope::default();
+    let cx = CompileCx {
+        env: &env,
+        types: &NoTypes,
+        folder: Path::new("."),
+        scope: &scope,
+        conns: &NoTypes,
+    };
+    let compiled = step.compile(Some(ty), &Uses::all(Use::Look), &cx);
+    let mut bench = Bench::default();
+    let mut ran = Ran::default();
+    match bench.sink(&compiled.op, batches(items, ty, ty, &[2, 1])) {
+        Ok(passed) => ran.out.extend(passed.iter().flat_map(json)),
+        Err(error) => ran.stopped = Some(error),
+    }
+    ran.errors = bench.faults.0.into_iter().map(|(_, e)| e.message).collect();
+    (ran, bench.streams)
 }
 
 /// A step as the source of a stage, with `as`.

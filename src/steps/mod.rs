@@ -18,12 +18,14 @@ mod cx;
 mod dead_letter;
 mod each;
 mod fields;
+mod files;
 mod filter;
 mod group;
 #[cfg(test)]
 mod harness;
 mod key;
 mod keyer;
+mod log;
 mod made;
 mod map;
 pub mod modifiers;
@@ -45,6 +47,7 @@ mod testing;
 mod top;
 mod touches;
 mod unique;
+mod wildcards;
 mod words;
 mod write;
 

@@ -50,6 +50,7 @@ impl std::fmt::Debug for StepDef {
 /// Every step, in the order in which people read about them.
 pub static STEPS: &[&StepDef] = &[
     &super::read::READ,
+    &super::files::FILES,
     &super::made::RANGE,
     &super::made::ITEMS,
     &super::parse::PARSE,
@@ -81,6 +82,7 @@ pub static STEPS: &[&StepDef] = &[
     &super::coordinate::STORE,
     &super::write::WRITE,
     &super::print::PRINT,
+    &super::log::LOG,
 ];
 
 pub fn find(name: &str) -> Option<&'static StepDef> {

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use flate2::read::MultiGzDecoder;
 
+use super::super::wildcards::Wildcards;
 use super::decode::{Decoder, Encoding};
 use super::pump::{Pump, Pumped};
 use crate::steps::{Cx, RunError};
@@ -39,39 +40,16 @@ impl Place {
         }
     }
 
-    /// The files that a path with wildcards stands for, sorted; a file whose name has such characters is meant
-    /// itself.
-    pub(super) fn matches(&self) -> Result<Option<Vec<Place>>, String> {
+    /// The files that a path with wildcards stands for, sorted.
+    fn matches(&self) -> Result<Option<Vec<Place>>, String> {
         let Place::File(name, path) = self else {
             return Ok(None);
         };
-        if !name.contains(['*', '?', '[']) || path.symlink_metadata().is_ok() {
+        let Some(paths) = Wildcards::of(name, path)? else {
             return Ok(None);
-        }
-        let pattern = path
-            .to_str()
-            .ok_or_else(|| format!("the path {name} is not UTF-8"))?;
-        // The folder is given, only what the user wrote has wildcards.
-        let folder = pattern
-            .strip_suffix(name.as_str())
-            .map_or(String::new(), glob::Pattern::escape);
-        let written = pattern
-            .strip_suffix(name.as_str())
-            .map_or(pattern, |_| name.as_str());
-        let paths = glob::glob(&format!("{folder}{written}"))
-            .map_err(|e| format!("{name} is no pattern for files: {}", e.msg))?;
-        let mut found = Vec::new();
-        for path in paths {
-            let path = path
-                .map_err(|e| format!("cannot look into {}: {}", e.path().display(), e.error()))?;
-            if path.is_dir() {
-                continue;
-            }
-            let shown = path.strip_prefix(pattern.strip_suffix(name.as_str()).unwrap_or_default());
-            let name = shown.unwrap_or(&path).display().to_string();
-            found.push(Place::File(name, path));
-        }
-        Ok(Some(found))
+        };
+        let files = paths.map(|found| found.map(|(name, path)| Place::File(name, path)));
+        files.collect::<Result<_, _>>().map(Some)
     }
 }
 
