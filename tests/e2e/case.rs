@@ -380,6 +380,13 @@ impl Done {
 
     /// These words somewhere on standard error.
     #[track_caller]
+    /// Standard output has what the file has, line for line.
+    pub(crate) fn prints_what_it_leaves(self, name: &str) -> Done {
+        let left = fs::read_to_string(self.path(name)).expect("a file");
+        assert!(!left.is_empty());
+        self.prints(&left)
+    }
+
     pub(crate) fn says(self, words: &str) -> Done {
         assert!(
             self.stderr.contains(words),

@@ -15,6 +15,9 @@ mod branches;
 /// What stands beside a step: `if`, `in`, `into`, `as`.
 mod modifiers;
 
+/// Locks, semaphores, conditions, events, barriers, values and arrays.
+mod guards;
+
 /// The number of workers, the size of a connection and the form of a file never change a result.
 mod sameness;
 
