@@ -256,6 +256,17 @@ Write `any` where it repeats; what is in there is then looked at when it runs.",
 Ask first, as shown; or leave it, where a null is an error to you too."#,
     },
     Rule {
+        code: "W0302",
+        title: "a comment that looks like a division",
+        explain: "In an expression `//` begins a comment, as in C. Who comes from Python may mean a division, and would get the number
+undivided.
+
+    map: {kb: bytes // 1024}      # warns: this is `bytes`
+    map: {kb: bytes / 1024}       # ints are divided without a rest
+
+A comment of one word stands better on a line of its own.",
+    },
+    Rule {
         code: "E0401",
         title: "a pipe with two ends on one side",
         explain: "A pipe connects exactly one writing and one reading stage. With two readers, who gets an item would be chance; with two

@@ -26,7 +26,8 @@ pub struct Env {
 /// A mistake in an expression.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// E0301 syntax · E0302 unknown field · E0303 wrong type · E0305 unknown function · E0201 unknown name.
+    /// E0301 syntax · E0302 unknown field · E0303 wrong type · E0305 unknown function · E0201 unknown name ·
+    /// E0104 not built yet · W0301 a null where a value is needed · W0302 a comment that looks like a division.
     pub code: &'static str,
     /// Bytes of the expression's text.
     pub range: Range<usize>,

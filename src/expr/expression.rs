@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::check::Checker;
 use super::compile::compile;
-use super::parse::parse;
+use super::parse::{divisions, parse};
 use super::tree::{Kind, Lit, Node};
 use super::ty::Ty;
 use super::{Code, Env, Problem, Use, Uses};
@@ -45,12 +45,9 @@ pub fn check(text: &str, env: &Env) -> Result<Expr, Vec<Problem>> {
         problems.dedup();
         return Err(problems);
     }
-    Ok(Expr::new(
-        text.into(),
-        node,
-        env.item.clone(),
-        checker.warnings,
-    ))
+    let mut warnings = checker.warnings;
+    warnings.extend(divisions(text));
+    Ok(Expr::new(text.into(), node, env.item.clone(), warnings))
 }
 
 impl Expr {
@@ -86,7 +83,7 @@ impl Expr {
         &self.0.text[self.0.node.span.clone()]
     }
 
-    /// What is right but may fail when it runs (W0301).
+    /// What is right but may fail when it runs (W0301), or not mean what it seems to (W0302).
     pub fn warnings(&self) -> &[Problem] {
         &self.0.warnings
     }

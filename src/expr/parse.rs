@@ -59,6 +59,21 @@ pub(super) fn parse(text: &str) -> Result<SpannedExpr, Vec<Problem>> {
     }
 }
 
+/// `a // 2` is `a` and a comment here; who comes from Python means a division. Said of what is no sentence.
+pub(super) fn divisions(text: &str) -> Option<Problem> {
+    let tokens = scan(text);
+    let at = tokens.iter().position(|t| t.kind == scan::Kind::Comment)?;
+    let comment = &tokens[at];
+    let before = at.checked_sub(1).map(|i| &tokens[i])?;
+    let same_line = !text[before.range.end..comment.range.start].contains('\n');
+    let operand = comment.of(text).trim_start_matches('/').trim();
+    let lone = !operand.is_empty() && !operand.contains(char::is_whitespace);
+    (same_line && lone).then(|| {
+        Problem::new("W0302", comment.range.clone(), "what follows // is a comment")
+            .help(format!("to divide whole numbers write / {operand}; a comment of one word is safe on a line of its own"))
+    })
+}
+
 fn deep(span: Range<usize>) -> Problem {
     Problem::new("E0301", span, format!("nested deeper than {DEPTH} levels"))
         .help("compute a part of it with `assign` in a step before")

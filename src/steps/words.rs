@@ -103,6 +103,12 @@ impl ExprText {
         cx: &mut Infer<'_>,
     ) -> Option<Expr> {
         let expr = self.check(item, cx)?;
+        if matches!(expr.ty(), Type::Optional(t) if **t == Type::Bool) {
+            let message = format!("`{}` may be null, and {what} needs a bool", self.text());
+            let d = Diagnostic::new("W0301", self.at(), message);
+            cx.diagnostics
+                .push(d.help(format!("write `{} == true`", self.text())));
+        }
         match expr.ty().required() {
             Type::Bool | Type::Any => Some(expr),
             other => {

@@ -337,3 +337,17 @@ fn a_mistake_in_a_template_is_placed_in_the_template() {
         Some("a{b")
     );
 }
+
+#[test]
+fn a_comment_that_looks_like_a_division_is_doubted() {
+    let doubts = |text: &str| {
+        let expr = check(text, &env(&hit())).unwrap();
+        let said: Vec<&str> = expr.warnings().iter().map(|w| w.code).collect();
+        said.join(" ")
+    };
+    assert_eq!(doubts("bytes // 1024"), "W0302");
+    assert_eq!(doubts("bytes //status"), "W0302");
+    assert_eq!(doubts("bytes // of the answer"), "");
+    assert_eq!(doubts("// whole\nbytes"), "");
+    assert_eq!(doubts("path == 'http://x'"), "");
+}
