@@ -74,3 +74,51 @@ fn the_shipped_log_is_what_the_generator_writes() {
         "cargo run --example make-log > pipelines/data/access.log"
     );
 }
+
+/// Every folder of expected files is a shipped pipeline: `stdout` is what it writes to standard output, the
+/// others what it writes into its folder `out`.
+#[test]
+fn every_shipped_pipeline_writes_what_is_expected() {
+    let mut pipelines = 0;
+    for entry in fs::read_dir(repository().join("tests/expected"))
+        .expect("a folder")
+        .flatten()
+    {
+        if !entry.path().is_dir() {
+            continue;
+        }
+        pipelines += 1;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let file = format!("pipelines/{name}.yaml");
+        let text = fs::read_to_string(repository().join(&file)).expect("the pipeline");
+        let out = tempfile::tempdir().expect("a folder");
+        let set = format!("out={}", out.path().display());
+        let mut args = vec!["run", &file, "--progress", "none"];
+        if text.contains("${out}") {
+            args.extend(["--set", &set]);
+        }
+        let (code, stdout, stderr) = millstream(&args);
+        assert_eq!(code, 0, "{name}: {stderr}");
+        let mut expected: Vec<String> = Vec::new();
+        for file in fs::read_dir(entry.path()).expect("a folder").flatten() {
+            let file_name = file.file_name().to_string_lossy().into_owned();
+            let wanted = fs::read_to_string(file.path()).expect("an expected file");
+            if file_name == "stdout" {
+                assert_eq!(stdout, wanted, "{name}");
+                continue;
+            }
+            let got = fs::read_to_string(out.path().join(&file_name));
+            assert_eq!(got.ok().as_deref(), Some(&*wanted), "{name}: {file_name}");
+            expected.push(file_name);
+        }
+        let mut written: Vec<String> = fs::read_dir(out.path())
+            .expect("a folder")
+            .flatten()
+            .map(|f| f.file_name().to_string_lossy().into_owned())
+            .collect();
+        expected.sort();
+        written.sort();
+        assert_eq!(written, expected, "{name}");
+    }
+    assert!(pipelines >= 6, "only {pipelines} were found");
+}
