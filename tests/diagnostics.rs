@@ -64,6 +64,7 @@ fn said(path: &Path) -> String {
         secrets = file.params.secrets();
         let cx = check::Cx {
             functions: Default::default(),
+            rehearse: false,
             cpus: std::num::NonZeroUsize::MIN,
             start: (0, 0),
         };

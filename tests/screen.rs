@@ -164,6 +164,7 @@ fn an_echoed_key_or_ctrl_c_leaves_no_trace_of_the_picture() {
     show.until("a picture", |rows| has(rows, "0 of 2 stages done"));
     show.types("x\n");
     show.types("\x03");
+    show.until("the end", |rows| has(rows, "■ interrupted"));
     let (code, rows) = show.ends();
     assert_eq!(code, 130);
     assert!(

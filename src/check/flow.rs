@@ -287,7 +287,11 @@ pub(super) fn needs(
             .collect(),
     };
     for &number in wiring.order.iter().rev() {
-        let mut after = Uses::nothing();
+        let mut after = if room.cx.rehearse {
+            Uses::all(Use::Look)
+        } else {
+            Uses::nothing()
+        };
         for &conn in &wiring.stages[number].outputs {
             after.merge(&needs.conns[conn]);
         }

@@ -8,6 +8,7 @@
 //! silent about it; nothing may be quadratic in the number of stages.
 
 mod after;
+mod cases;
 mod compile;
 mod flow;
 mod guards;
@@ -31,6 +32,8 @@ use crate::spec::{File, Key};
 use crate::steps::{Functions, GuardKind, Types};
 use crate::value::{Name, Type};
 
+pub use cases::{Case, Errors, Items, cases};
+
 use guards::GuardTable;
 use names::Names;
 use types::TypeTable;
@@ -46,6 +49,8 @@ pub struct Cx {
     pub start: (i64, u32),
     /// What the embedding program has registered for `call`.
     pub functions: Functions,
+    /// A rehearsal, for `test`: sinks write nothing, and every field of what leaves a stage is looked at.
+    pub rehearse: bool,
 }
 
 impl Default for Cx {
@@ -58,6 +63,7 @@ impl Default for Cx {
                 since.subsec_nanos(),
             ),
             functions: Functions::default(),
+            rehearse: false,
         }
     }
 }
@@ -78,6 +84,10 @@ struct Room<'f> {
 }
 
 impl Types for Room<'_> {
+    fn rehearses(&self) -> bool {
+        self.cx.rehearse
+    }
+
     fn named(&self, name: &str) -> Option<Type> {
         self.types.named(name)
     }
@@ -107,7 +117,7 @@ pub fn check(file: &File, source: &Source, cx: &Cx) -> (Option<Plan>, Vec<Diagno
 
 fn plan(file: &File, source: &Source, cx: &Cx, out: &mut Diagnostics) -> Option<Plan> {
     let names = Names::gather(file, out);
-    let types = TypeTable::read(&file.types, &cx.functions, out);
+    let types = TypeTable::read(&file.types, &cx.functions, cx.rehearse, out);
     let guards = GuardTable::read(&file.guards, out);
     let values = ValueTable::values(&file.values, out);
     let arrays = ValueTable::arrays(&file.arrays, out);
@@ -140,6 +150,8 @@ fn plan(file: &File, source: &Source, cx: &Cx, out: &mut Diagnostics) -> Option<
     let flow = flow::infer(&room, &wiring, &stages, out);
     wiring::unread(&room, &wiring, &stages, out);
     room.types.unused(out);
+    // Which tests there are, the command `test` asks again.
+    let _for_test = cases(file, out);
     if out.has_errors() {
         return None;
     }

@@ -21,6 +21,7 @@ fn check(yaml: &str) -> (Option<Plan>, Vec<String>) {
             &source,
             &Cx {
                 functions: Default::default(),
+                rehearse: false,
                 cpus: NonZeroUsize::new(3).unwrap(),
                 start: (0, 0),
             },

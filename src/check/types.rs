@@ -21,6 +21,7 @@ pub(super) struct TypeTable<'f> {
     declared: &'f [(Key, Node)],
     used: RefCell<HashSet<String>>,
     functions: &'f Functions,
+    rehearse: bool,
 }
 
 impl Types for TypeTable<'_> {
@@ -39,6 +40,10 @@ impl Types for TypeTable<'_> {
     fn functions(&self) -> &Functions {
         self.functions
     }
+
+    fn rehearses(&self) -> bool {
+        self.rehearse
+    }
 }
 
 impl<'f> TypeTable<'f> {
@@ -46,6 +51,7 @@ impl<'f> TypeTable<'f> {
     pub fn read(
         declared: &'f [(Key, Node)],
         functions: &'f Functions,
+        rehearse: bool,
         out: &mut Diagnostics,
     ) -> TypeTable<'f> {
         let mut table = TypeTable {
@@ -53,6 +59,7 @@ impl<'f> TypeTable<'f> {
             declared,
             used: RefCell::default(),
             functions,
+            rehearse,
         };
         let mut number: HashMap<&str, usize> = HashMap::new();
         for (i, (key, _)) in declared.iter().enumerate() {

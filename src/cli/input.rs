@@ -4,7 +4,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use crate::check;
-use crate::diagnostic::{Diagnostics, Source, nearest};
+use crate::diagnostic::{Diagnostic, Diagnostics, Source, nearest};
 use crate::notice::{Exit, Level};
 use crate::plan::Plan;
 use crate::report::diagnostics::Report;
@@ -39,6 +39,8 @@ pub(super) struct Checked {
     pub plan: Option<Plan>,
     /// Its parameters and their values.
     pub params: Params,
+    /// Its tests.
+    pub cases: Vec<check::Case>,
     found: Diagnostics,
 }
 
@@ -47,6 +49,11 @@ impl Checked {
     pub(super) fn report(&mut self, strict: bool) -> Report<'_> {
         let found = std::mem::take(&mut self.found);
         Report::new(&self.source, found, strict).hiding(self.params.secrets())
+    }
+
+    /// The same, one by one.
+    pub(super) fn found(&self) -> impl Iterator<Item = &Diagnostic> {
+        self.found.iter()
     }
 
     /// What nobody is to see.
@@ -60,7 +67,32 @@ impl Checked {
 /// # Errors
 /// Why it cannot be read, in a sentence.
 pub(super) fn check(file: &Path, settings: &Settings, complete: bool) -> Result<Checked, String> {
-    let source = read(file)?;
+    let given = given(file, settings, complete)?;
+    Ok(meant(read(file)?, &given, &check::Cx::default()))
+}
+
+/// A file as its tests run it, with some parameters set for one of them; the time is always the same.
+///
+/// # Errors
+/// As [`check`].
+pub(super) fn rehearsal(
+    source: &Source,
+    file: &Path,
+    settings: &Settings,
+    set: &[(String, String)],
+) -> Result<Checked, String> {
+    let mut given = given(file, settings, true)?;
+    given.set.extend(set.iter().cloned());
+    let cx = check::Cx {
+        rehearse: true,
+        // 2000-01-01, where the virtual clock begins.
+        start: (946_684_800, 0),
+        ..check::Cx::default()
+    };
+    Ok(meant(source.clone(), &given, &cx))
+}
+
+fn given(file: &Path, settings: &Settings, complete: bool) -> Result<Given, String> {
     let mut given = Given::here(file, complete)
         .map_err(|e| format!("the current folder cannot be named: {e}"))?;
     given.set.clone_from(&settings.set);
@@ -70,26 +102,36 @@ pub(super) fn check(file: &Path, settings: &Settings, complete: bool) -> Result<
         }
         given.folder = given.here.join(folder);
     }
+    Ok(given)
+}
+
+fn meant(source: Source, given: &Given, cx: &check::Cx) -> Checked {
     let mut found = Diagnostics::default();
-    let (mut plan, mut params) = (None, Params::default());
-    if let Some(written) = spec::load(&source, &given, &mut found) {
-        let (meant, more) = check::check(&written, &source, &check::Cx::default());
+    let (mut plan, mut params, mut cases) = (None, Params::default(), Vec::new());
+    if let Some(written) = spec::load(&source, given, &mut found) {
+        let (meant, more) = check::check(&written, &source, cx);
         // What could not be read is missing from what was checked: that plan is one of another file.
         plan = meant.filter(|_| !found.has_errors());
         for diagnostic in more {
             found.push(diagnostic);
         }
+        cases = check::cases(&written, &mut Diagnostics::default());
         params = written.params;
     }
-    Ok(Checked {
+    Checked {
         source,
         plan,
         params,
+        cases,
         found,
-    })
+    }
 }
 
-fn read(file: &Path) -> Result<Source, String> {
+/// The file's text.
+///
+/// # Errors
+/// As [`check`].
+pub(super) fn read(file: &Path) -> Result<Source, String> {
     let (name, bytes) = if file == Path::new("-") {
         let mut bytes = Vec::new();
         let read = std::io::stdin().read_to_end(&mut bytes);

@@ -18,6 +18,7 @@ mod run;
 mod schema;
 mod signals;
 mod steps;
+mod test;
 mod validate;
 mod who;
 
@@ -57,6 +58,8 @@ enum Command {
     Validate(validate::Args),
     /// Draws a pipeline without running it
     Graph(graph::Args),
+    /// Runs the tests of pipeline files
+    Test(test::Args),
     /// Prints the JSON Schema of pipeline files, for editors
     Schema,
     /// Tells what steps there are, and what each can
@@ -94,6 +97,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Run(args) => run::run(&args, color),
         Command::Validate(args) => validate::run(&args, color),
         Command::Graph(args) => graph::run(&args, color),
+        Command::Test(args) => test::run(&args, color),
         Command::Schema => schema::run(color),
         Command::Steps(args) => steps::run(&args, color),
         Command::Explain(args) => explain::run(&args, color),

@@ -96,6 +96,34 @@ pub struct Stage {
     pub gives: Type,
 }
 
+impl Stage {
+    /// A stage of one worker with nothing around its steps: what a rehearsal adds, and tests begin with.
+    pub fn bare(id: StageId, name: &str, of: Type, program: Program) -> Stage {
+        Stage {
+            id,
+            name: name.into(),
+            description: None,
+            place: Place::default(),
+            inputs: Vec::new(),
+            outputs: Vec::new(),
+            branches: None,
+            dead: Vec::new(),
+            puts: Vec::new(),
+            executor: Executor::Threads(NonZeroUsize::MIN),
+            program,
+            ordered: Ordered::Window(NonZeroUsize::MIN),
+            on_error: OnError::Fail,
+            max_errors: None,
+            max_waiting: 10_000,
+            after: Vec::new(),
+            always: false,
+            touches: Touches::default(),
+            takes: of.clone(),
+            gives: of,
+        }
+    }
+}
+
 /// One way out of a stage.
 #[derive(Clone, Debug)]
 pub struct Outlet {

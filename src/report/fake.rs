@@ -38,29 +38,14 @@ pub(crate) fn plan(stages: &[Sketch<'_>]) -> Plan {
     let mut built: Vec<Stage> = stages
         .iter()
         .enumerate()
-        .map(|(i, (name, _, workers, steps))| Stage {
-            id: StageId(i as u32),
-            name: (*name).into(),
-            description: None,
-            place: Place { line: 1, column: 1 },
-            inputs: Vec::new(),
-            outputs: Vec::new(),
-            branches: None,
-            dead: Vec::new(),
-            puts: Vec::new(),
-            executor: Executor::Threads(NonZeroUsize::new(*workers).expect("a stage has a worker")),
-            program: Program {
-                steps: steps.iter().map(|text| step(text)).collect(),
-            },
-            ordered: Ordered::No,
-            on_error: OnError::Fail,
-            max_errors: None,
-            max_waiting: 10_000,
-            after: Vec::new(),
-            always: false,
-            touches: crate::steps::Touches::default(),
-            takes: Type::String,
-            gives: Type::String,
+        .map(|(i, (name, _, workers, steps))| {
+            let steps = steps.iter().map(|text| step(text)).collect();
+            let id = StageId(i as u32);
+            let mut stage = Stage::bare(id, name, Type::String, Program { steps });
+            let workers = NonZeroUsize::new(*workers).expect("a stage has a worker");
+            stage.executor = Executor::Threads(workers);
+            stage.ordered = Ordered::No;
+            stage
         })
         .collect();
     for (reader, (_, from, ..)) in stages.iter().enumerate() {

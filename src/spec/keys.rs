@@ -98,9 +98,32 @@ pub static FILE: &[KeyDef] = &[
     key("values", Form::Named(&Form::Any), "Values that all workers share."),
     key("arrays", Form::Named(&Form::Any), "Arrays that all workers share."),
     key("stages", Form::Named(&Form::Keys(STAGE)), "The stages: lists of steps, each run by one executor."),
-    later("tests", Form::ListOf(&Form::Any), "What a stage makes of given items."),
+    key("tests", Form::ListOf(&Form::Keys(TEST)), "What stages make of given items; run by the command `test`."),
     key("stop", Form::Keys(STOP), "What happens when the run is stopped."),
     key("deadline", Form::Duration, "How long the whole run may take."),
+];
+
+#[rustfmt::skip]
+pub static TEST: &[KeyDef] = &[
+    key("name", Form::Text, "What is tested, as a sentence."),
+    key("stage", Form::Name, "The stage that is tested alone; without it, the whole pipeline."),
+    key("given", Form::Any, "What enters: a list of items, or for the whole pipeline a mapping of stages to lists."),
+    key("expect", Form::Any, "What leaves: a list of items, or a mapping of stages (of one stage's connections) to lists."),
+    key("unordered", Form::Bool, "Only which items there are matters, not their order."),
+    key("partial", Form::Bool, "Records may have more fields than are expected."),
+    key("errors", Form::Either(&[Form::Count(0), Form::ListOf(&Form::Keys(TEST_ERROR))]), "The item errors: how many, or parts of what is said of each."),
+    key("fails", Form::Text, "The run fails, and this is part of what it says."),
+    key("invalid", Form::ListOf(&Form::Text), "The file has just these errors; nothing runs."),
+    key("set", Form::Named(&Form::Any), "Parameters for this test."),
+];
+
+#[rustfmt::skip]
+pub static TEST_ERROR: &[KeyDef] = &[
+    key("stage", Form::Text, "The stage."),
+    key("step", Form::Text, "The step, by its key or name."),
+    key("kind", Form::Text, "As in a dead letter: parse, expression, type ..."),
+    key("message", Form::Text, "A part of the message."),
+    key("item", Form::Text, "A part of the item as JSON."),
 ];
 
 #[rustfmt::skip]

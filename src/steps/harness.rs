@@ -64,6 +64,10 @@ impl Ran {
 pub(super) struct NoTypes;
 
 impl Types for NoTypes {
+    fn rehearses(&self) -> bool {
+        false
+    }
+
     fn named(&self, _: &str) -> Option<Type> {
         None
     }

@@ -36,6 +36,7 @@ mod parse;
 mod print;
 mod put;
 mod read;
+pub mod rehearsal;
 mod sample;
 mod sleep;
 mod sort;
@@ -188,6 +189,9 @@ pub trait Types: Debug {
 
     /// The functions that the embedding program has registered.
     fn functions(&self) -> &Functions;
+
+    /// Is this a rehearsal (`test`), in which sinks write nothing?
+    fn rehearses(&self) -> bool;
 }
 
 /// What a step's compilation sees.

@@ -163,6 +163,10 @@ mod tests {
     struct One;
 
     impl Types for One {
+        fn rehearses(&self) -> bool {
+            false
+        }
+
         fn named(&self, name: &str) -> Option<Type> {
             (name == "Hit").then(|| Type::record([("a".into(), Type::Int)]))
         }

@@ -5,9 +5,7 @@ use std::sync::Arc;
 use super::template_text::TemplateText;
 use super::words::{Args, no_item};
 use super::write::stdout;
-use super::{
-    BatchStep, CompileCx, Compiled, Cx, Flow, Group, Infer, Op, Opt, Reader, Step, StepDef,
-};
+use super::{BatchStep, CompileCx, Compiled, Cx, Flow, Group, Infer, Opt, Reader, Step, StepDef};
 use crate::expr::{Env, TemplateCode, Uses};
 use crate::spec::Node;
 use crate::value::{Batch, BlockPool, Type};
@@ -61,18 +59,15 @@ impl Step for Print {
         let back = buffers.clone();
         Compiled {
             out: input.cloned().unwrap_or(Type::Any),
-            op: Op::Sink(
-                Arc::new(move || {
-                    Box::new(Render {
-                        code: code.clone(),
-                        buffers: buffers.clone(),
-                    }) as Box<dyn BatchStep>
-                }),
-                Arc::new(move || {
-                    Box::new(Say {
-                        buffers: back.clone(),
-                    }) as Box<dyn BatchStep>
-                }),
+            op: super::rehearsal::sink(
+                move || Render {
+                    code: code.clone(),
+                    buffers: buffers.clone(),
+                },
+                move || Say {
+                    buffers: back.clone(),
+                },
+                cx,
             ),
         }
     }

@@ -12,8 +12,6 @@ mod put;
 mod sink;
 mod table;
 
-use std::sync::Arc;
-
 use self::compress::Compression;
 use self::format::{FORMATS, Format};
 use self::path::PathCode;
@@ -21,7 +19,7 @@ use self::put::Write;
 use self::sink::{Place, Plan, Render};
 use super::template_text::TemplateText;
 use super::words::{Args, a, field_names, no_item, unknown_field};
-use super::{BatchStep, CompileCx, Compiled, Group, Infer, Op, Opt, Reader, Step, StepDef};
+use super::{CompileCx, Compiled, Group, Infer, Opt, Reader, Step, StepDef};
 use crate::diagnostic::{Diagnostic, nearest};
 use crate::expr::{Env, Use, Uses};
 use crate::spec::{Key, Node};
@@ -273,10 +271,7 @@ impl Step for WriteStep {
         let second = plan.clone();
         Compiled {
             out: input,
-            op: Op::Sink(
-                Arc::new(move || Box::new(Render::new(&plan)) as Box<dyn BatchStep>),
-                Arc::new(move || Box::new(Write::new(&second)) as Box<dyn BatchStep>),
-            ),
+            op: super::rehearsal::sink(move || Render::new(&plan), move || Write::new(&second), cx),
         }
     }
 

@@ -5,7 +5,7 @@ use super::*;
 use crate::expr::Scope;
 use crate::steps::harness::mistakes;
 use crate::steps::testing::Bench;
-use crate::steps::{ItemErrorKind, RunError, Types};
+use crate::steps::{ItemErrorKind, Op, RunError, Types};
 use crate::value::{Batch, Cell, convert};
 use proptest::prelude::*;
 
@@ -19,6 +19,10 @@ impl crate::steps::Conns for NoTypes {
 }
 
 impl Types for NoTypes {
+    fn rehearses(&self) -> bool {
+        false
+    }
+
     fn named(&self, _: &str) -> Option<Type> {
         None
     }
