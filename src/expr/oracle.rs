@@ -421,7 +421,7 @@ proptest! {
     }
 
     #[test]
-    fn any_text_is_answered_without_a_panic(text in "\\PC{0,40}") {
+    fn any_text_is_answered_without_a_panic(text in prop_oneof!["\\PC{0,40}", "[\"'\\\\ubxrRU019a(){}`$é€\n /%.?!-]{0,30}"]) {
         let env = Env { item: Some(item()), ..Env::default() };
         let _ = check(&text, &env);
         let _ = super::check_template(&text, &env);
