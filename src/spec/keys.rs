@@ -172,7 +172,7 @@ pub static FULL: &[Word] = &[word("block"), word("drop_newest"), word("drop_olde
 pub static STAGE: &[KeyDef] = &[
     key("description", Form::Text, "What it does."),
     key("from", Form::Names, "The stages, pipes or queues whose items it takes; without, its first step is a source."),
-    key("to", Form::Either(&[Form::Names, Form::Later(&Form::Routes)]), "Where its items go besides the stages that name it; a mapping sends each to the first whose condition holds."),
+    key("to", Form::Either(&[Form::Names, Form::Routes]), "Where its items go besides the stages that name it; a mapping sends each to the first whose condition holds."),
     key("threads", Form::Either(&[Form::Count(1), Form::Words(AUTO)]), "On so many threads of this program."),
     later("processes", Form::Any, "Its external step in so many processes."),
     later("tasks", Form::Either(&[Form::Count(1), Form::Words(AUTO)]), "So many items at once on an event loop."),
