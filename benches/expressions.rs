@@ -3,6 +3,8 @@
 //! Each is compiled once and run over 4,096 rows again and again; the best of 15 rounds is shown, as the
 //! machine is shared. Beside it the same in plain Rust over the same cells, where that is short.
 
+#![allow(clippy::print_stdout, reason = "a benchmark prints what it found")]
+
 use std::hint::black_box;
 use std::time::Instant;
 

@@ -5,6 +5,8 @@
 //! cargo run --example embed
 //! ```
 
+#![allow(clippy::print_stderr, reason = "it tells what it did")]
+
 use millstream::{Error, Pipeline};
 use serde_json::json;
 

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use millstream::diagnostic::{Diagnostics, Source};
 use millstream::report::diagnostics::{Report, summary};
+use millstream::steps::Functions;
 use millstream::{check, spec};
 
 fn folder() -> PathBuf {
@@ -63,7 +64,7 @@ fn said(path: &Path) -> String {
     if let Some(file) = spec::load(&source, &given, &mut found) {
         secrets = file.params.secrets();
         let cx = check::Cx {
-            functions: Default::default(),
+            functions: Functions::default(),
             rehearse: false,
             cpus: std::num::NonZeroUsize::MIN,
             start: (0, 0),

@@ -7,6 +7,8 @@
 //! - ```` ```text file=NAME ```` is what it writes to that file;
 //! - ```` ```text error ```` is what it is refused with (then it must not be valid).
 
+#![allow(clippy::print_stdout, reason = "a test says how much it tried")]
+
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

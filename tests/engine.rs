@@ -308,10 +308,13 @@ fn sum() -> Step {
 }
 
 /// Lets rows through only in groups of `parties`, as a barrier does.
+/// How many have arrived, the generation, and who waits.
+type Arrivals = Arc<Mutex<(usize, u64, Vec<Arc<Agent>>)>>;
+
 #[derive(Clone)]
 struct Meet {
     parties: usize,
-    state: Arc<Mutex<(usize, u64, Vec<Arc<Agent>>)>>,
+    state: Arrivals,
     /// The generation that this worker has arrived in.
     mine: Option<u64>,
 }

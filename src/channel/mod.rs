@@ -251,14 +251,14 @@ impl Conn {
                 // An entry of an earlier wait must not draw a wake-up that another could use.
                 take_out(&mut state.getting, agent);
                 state.counts.got += batch.len() as u64;
-                state.bytes = if state.order.len() == 0 {
+                state.bytes = if state.order.is_empty() {
                     0
                 } else {
                     state.bytes.saturating_sub(batch.weighed())
                 };
                 state.wake_putter();
                 // The baton: more waits than this reader took.
-                if state.order.len() > 0 {
+                if !state.order.is_empty() {
                     state.wake_getter();
                 }
                 Claim::Batch(batch)
@@ -288,7 +288,7 @@ impl Conn {
         let mut state = self.state.lock();
         let was_getting = take_out(&mut state.getting, agent);
         let was_putting = take_out(&mut state.putting, agent);
-        if !was_getting && state.order.len() > 0 {
+        if !was_getting && !state.order.is_empty() {
             state.wake_getter();
         }
         if !was_putting && state.order.len() < self.bounds.max.get() {

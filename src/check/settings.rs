@@ -18,7 +18,7 @@ const WINDOW: usize = 1024;
 /// How many items of a stage wait aside where nothing is written.
 const MAX_WAITING: usize = 10_000;
 /// The longest wait between two attempts where nothing is written.
-const MAX_WAIT: Duration = Duration::from_secs(3600);
+const MAX_WAIT: Duration = Duration::from_hours(1);
 /// More threads in one stage than this are a slip of the keyboard.
 const MOST_THREADS: usize = 10_000;
 

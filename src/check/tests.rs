@@ -20,7 +20,7 @@ fn check(yaml: &str) -> (Option<Plan>, Vec<String>) {
             &file,
             &source,
             &Cx {
-                functions: Default::default(),
+                functions: Functions::default(),
                 rehearse: false,
                 cpus: NonZeroUsize::new(3).unwrap(),
                 start: (0, 0),

@@ -99,13 +99,13 @@ pub fn run(plan: &Plan, options: Options) -> (Ended, Books) {
         ..plan.scope.clone()
     };
     let shared = Shared {
-        commons,
         clock,
         output,
         notices,
         meters,
         registry,
         stop,
+        commons,
         conns,
         closed,
         verdict,

@@ -187,7 +187,7 @@ fn reword(text: &str, message: &str, span: &Range<usize>) -> String {
     match message.split_once(", found") {
         Some((expected, _)) => format!(
             "{} here, and {found}",
-            expected.trim().replace("expected ", "expected ")
+            expected.trim()
         ),
         None if message.starts_with("unexpected") => format!("not understood: {found}"),
         None => message.to_string(),

@@ -10,11 +10,14 @@ use crate::expr::{self, Env, Part, Problem, Template, TemplateCode, Use, Uses};
 use crate::spec::{Node, Text};
 use crate::value::Type;
 
+/// For which item, and what came of it.
+type Checked = Option<(Option<Type>, Template)>;
+
 /// A template as it was written; it remembers how it was last checked.
 #[derive(Clone, Debug)]
 pub struct TemplateText {
     text: Text,
-    checked: Arc<Mutex<Option<(Option<Type>, Template)>>>,
+    checked: Arc<Mutex<Checked>>,
 }
 
 impl TemplateText {

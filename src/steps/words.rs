@@ -12,11 +12,14 @@ use crate::expr::{self, Code, Env, Expr, Problem, Use, Uses};
 use crate::spec::{Key, Node, Text};
 use crate::value::{Name, RecordType, Type};
 
+/// For which item, and what came of it.
+type Checked = Option<(Option<Type>, Expr)>;
+
 /// An expression as it was written; it remembers how it was last checked.
 #[derive(Clone, Debug)]
 pub struct ExprText {
     text: Text,
-    checked: Arc<Mutex<Option<(Option<Type>, Expr)>>>,
+    checked: Arc<Mutex<Checked>>,
 }
 
 impl ExprText {

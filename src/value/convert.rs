@@ -186,10 +186,8 @@ pub fn fit(cell: &Cell, of: &Blocks, ty: &Type, blocks: &mut Blocks) -> Result<C
         | (Type::Bytes, Cell::Bin(_))
         | (Type::Timestamp, Cell::Time { .. })
         | (Type::Duration, Cell::Duration { .. }) => return Ok(blocks.adopt(cell, of)),
-        #[allow(clippy::cast_precision_loss)]
         // an int stands for the nearest double, as in CEL's double()
         (Type::Double, Cell::Int(i)) => return Ok(Cell::Double(*i as f64)),
-        #[allow(clippy::cast_precision_loss)]
         (Type::Duration, Cell::Int(i)) => {
             return time::seconds(*i as f64).ok_or_else(|| misfit(ty, cell, of));
         }

@@ -34,7 +34,6 @@ pub fn write_timestamp(secs: i64, nanos: u32, out: &mut Vec<u8>) {
 }
 
 /// A length of time of this many seconds, rounded to the nearest nanosecond.
-#[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss)] // guarded by the range just before
 pub fn seconds(value: f64) -> Option<Cell> {
     if value.abs() >= i64::MAX as f64 {
         return None;

@@ -176,7 +176,7 @@ impl Agent {
                         break Woken::TimedOut;
                     }
                     if clock.is_real() {
-                        park_timeout(at - now);
+                        park_timeout(at.saturating_sub(now));
                     } else {
                         park();
                     }

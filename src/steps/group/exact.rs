@@ -35,9 +35,8 @@ impl Exact {
             long.add(x);
             return;
         }
-        // Also where x is infinite or no number.
-        if !(x.abs() < LARGE) {
-            self.to_long().add(x);
+        if x.is_nan() || x.abs() >= LARGE {
+            self.make_long().add(x);
             return;
         }
         let before = (self.parts, self.used);
@@ -53,7 +52,7 @@ impl Exact {
         }
         if kept == PARTS || rest.abs() >= LARGE {
             (self.parts, self.used) = before;
-            self.to_long().add(x);
+            self.make_long().add(x);
             return;
         }
         self.parts[kept] = rest;
@@ -67,7 +66,7 @@ impl Exact {
             self.add(x.mul_add(x, -square));
             self.add(square);
         } else {
-            self.to_long().add_square(x);
+            self.make_long().add_square(x);
         }
     }
 
@@ -83,7 +82,7 @@ impl Exact {
 
     pub(super) fn merge(&mut self, other: &Exact) {
         match &other.long {
-            Some(long) => self.to_long().merge(long),
+            Some(long) => self.make_long().merge(long),
             None => other.parts[..usize::from(other.used)]
                 .iter()
                 .for_each(|p| self.add(*p)),
@@ -101,10 +100,10 @@ impl Exact {
     }
 
     pub(super) fn into_long(mut self) -> Long {
-        std::mem::take(self.to_long())
+        std::mem::take(self.make_long())
     }
 
-    fn to_long(&mut self) -> &mut Long {
+    fn make_long(&mut self) -> &mut Long {
         let parts = &self.parts[..usize::from(self.used)];
         self.used = 0;
         self.long.get_or_insert_with(|| {
@@ -148,7 +147,7 @@ impl Moments {
         self.n += 1;
         self.sum.add_int(i.into());
         self.squares
-            .to_long()
+            .make_long()
             .add_whole(false, u128::from(size) * u128::from(size));
     }
 

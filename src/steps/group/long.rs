@@ -216,7 +216,7 @@ impl Natural {
     }
 
     /// The bits from `low` on, and whether any below are set.
-    fn from_bit(&self, low: usize) -> (u128, bool) {
+    fn bits_from(&self, low: usize) -> (u128, bool) {
         let limb = |i: usize| u128::from(self.0.get(i).copied().unwrap_or(0));
         let (i, bit) = (low / 64, low % 64);
         let mut bits = (limb(i) | limb(i + 1) << 64) >> bit;
@@ -231,7 +231,7 @@ impl Natural {
     /// This many times 2^`unit`, rounded.
     fn round(&self, unit: i32) -> f64 {
         let low = self.bits().saturating_sub(64);
-        let (bits, sticky) = self.from_bit(low);
+        let (bits, sticky) = self.bits_from(low);
         rounded(bits as u64, unit + low as i32, sticky)
     }
 
@@ -246,9 +246,9 @@ impl Natural {
         sticky |= quotient.divide(b);
         let mut low = quotient.bits().saturating_sub(126);
         low += low % 2;
-        let (bits, below) = quotient.from_bit(low);
+        let (bits, below) = quotient.bits_from(low);
         let root = bits.isqrt();
-        sticky |= below | (root * root != bits);
+        sticky = sticky || below || root * root != bits;
         rounded(root as u64, (unit - 256 + low as i32) / 2, sticky)
     }
 }

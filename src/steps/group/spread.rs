@@ -77,12 +77,12 @@ impl<V: Measure> Spread<V> {
     pub(super) fn add(&mut self, value: V) {
         match self {
             Spread::All(values) if values.len() < EXACT => values.push(value),
-            Spread::All(_) => self.to_sketch().add(value.to_f64(), 1),
+            Spread::All(_) => self.make_sketch().add(value.to_f64(), 1),
             Spread::Sketch(sketch) => sketch.add(value.to_f64(), 1),
         }
     }
 
-    fn to_sketch(&mut self) -> &mut Sketch {
+    fn make_sketch(&mut self) -> &mut Sketch {
         if let Spread::All(values) = self {
             let mut sketch = Sketch::default();
             values.iter().for_each(|v| sketch.add(v.to_f64(), 1));
@@ -97,7 +97,7 @@ impl<V: Measure> Spread<V> {
     pub(super) fn merge(&mut self, other: &Spread<V>) {
         match other {
             Spread::All(values) => values.iter().for_each(|v| self.add(*v)),
-            Spread::Sketch(sketch) => self.to_sketch().merge(sketch),
+            Spread::Sketch(sketch) => self.make_sketch().merge(sketch),
         }
     }
 

@@ -159,7 +159,7 @@ impl Inputs {
                     let meta = path
                         .metadata()
                         .map_err(|e| RunError::io(format!("cannot read {name}"), &e))?;
-                    meta.is_file().then(|| meta.len())
+                    meta.is_file().then_some(meta.len())
                 }
             };
             total = total.zip(size).map(|(a, b)| a + b);

@@ -434,9 +434,8 @@ impl BatchStep for Write {
             &mut Vec::new(),
             cx,
         )?;
-        match self.only.take() {
-            Some(target) => target.complete(cx)?,
-            None => {}
+        if let Some(target) = self.only.take() {
+            target.complete(cx)?;
         }
         Ok(None)
     }

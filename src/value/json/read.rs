@@ -339,7 +339,6 @@ impl<'de> Visitor<'de> for CellSeed<'_, '_> {
     fn visit_u64<E: serde::de::Error>(self, v: u64) -> Result<Cell, E> {
         match i64::try_from(v) {
             Ok(v) => self.scalar(Cell::Int(v)),
-            #[allow(clippy::cast_precision_loss)]
             // beyond 64 bits with a sign: the nearest double, as serde_json
             Err(_) => self.scalar(Cell::Double(v as f64)),
         }
