@@ -209,7 +209,7 @@ mod tests {
         let folder = std::path::Path::new(".");
         let cx = CompileCx {
             env: &env,
-            conns: &crate::steps::harness::NoTypes,
+            conns: &NoTypes,
             types: &NoTypes,
             folder,
             scope: &scope,

@@ -162,7 +162,7 @@ pub(super) fn infer_step(step: &dyn Step, ty: &Type, diagnostics: &mut Diagnosti
         types: &NoTypes,
         diagnostics,
         at: At::default(),
-        folder: std::path::Path::new("."),
+        folder: Path::new("."),
     };
     step.infer(Some(ty), &mut cx)
 }
