@@ -159,18 +159,22 @@ impl Screen {
             picture.set_message("");
             picture.finish_and_clear();
         }
-        let mut out = self.out.lock();
-        let kept = std::mem::take(&mut out.kept);
-        out.write(&kept);
+        // Who still writes when the run has ended was given up: nobody reads what it writes.
+        if let Some(mut out) = self.out.try_lock() {
+            let kept = std::mem::take(&mut out.kept);
+            out.write(&kept);
+        }
     }
 
     /// Writes the whole lines that were kept back.
     pub fn flush(&self) {
-        let mut out = self.out.lock();
-        if !out.kept.is_empty() {
-            self.write_lines(&mut out);
+        // Who holds it writes, perhaps to a pipe that nobody reads: a face must not wait for that.
+        if let Some(mut out) = self.out.try_lock() {
+            if !out.kept.is_empty() {
+                self.write_lines(&mut out);
+            }
+            out.wrote = false;
         }
-        out.wrote = false;
     }
 
     fn write_lines(&self, out: &mut Out) {

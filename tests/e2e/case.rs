@@ -4,7 +4,7 @@
 //! the run has said.
 
 use std::fs;
-use std::io::{BufRead, BufReader, PipeReader, PipeWriter, Read, Write};
+use std::io::{PipeReader, PipeWriter, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ use nix::unistd::Pid;
 use tempfile::TempDir;
 
 /// The longest that any run here may take: far more than the slowest needs on a busy machine.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
 
 /// A pipeline that is about to run.
 pub(crate) struct Case {
@@ -64,8 +64,8 @@ impl Case {
 
     /// With so many lines `0`, `1`, `2` ... in a file.
     pub(crate) fn numbers(self, name: &str, count: usize) -> Case {
-        let lines: String = (0..count).map(|n| format!("{n}\n")).collect();
-        self.file(name, lines)
+        let lines: Vec<String> = (0..count).map(|n| n.to_string()).collect();
+        self.file(name, lines.join("\n") + "\n")
     }
 
     pub(crate) fn arg(mut self, arg: impl Into<String>) -> Case {
@@ -148,7 +148,10 @@ impl Case {
         });
         Live {
             stdin: child.stdin.take(),
-            stdout: Some(BufReader::new(stdout)),
+            stdout: Some(Output {
+                pipe: stdout,
+                held: Vec::new(),
+            }),
             kept,
             child: Watched::new(child),
             stderr,
@@ -213,7 +216,7 @@ impl Watched {
 /// A run that goes on.
 pub(crate) struct Live {
     pub(crate) stdin: Option<ChildStdin>,
-    pub(crate) stdout: Option<BufReader<PipeReader>>,
+    pub(crate) stdout: Option<Output>,
     kept: Option<PipeWriter>,
     child: Watched,
     stderr: JoinHandle<String>,
@@ -233,12 +236,20 @@ impl Live {
         stdin.flush().expect("it reads");
     }
 
-    /// Waits for a line of its standard output.
+    /// Waits for a line of its standard output; at its end the rest.
     pub(crate) fn line(&mut self) -> String {
-        let mut line = String::new();
-        let stdout = self.stdout.as_mut().expect("an open standard output");
-        stdout.read_line(&mut line).expect("a line");
-        line.trim_end_matches('\n').to_owned()
+        match self
+            .stdout
+            .as_mut()
+            .expect("an open standard output")
+            .line()
+        {
+            Some(line) => line,
+            None => panic!(
+                "no line within {PATIENCE:?}; its threads:\n{}",
+                self.child.doing()
+            ),
+        }
     }
 
     /// Waits until its standard error has these words.
@@ -247,7 +258,7 @@ impl Live {
             match self.heard.recv_timeout(PATIENCE) {
                 Ok(all) if all.contains(words) => return,
                 Ok(_) => {}
-                Err(_) => panic!("the run ended or was silent and never said {words:?}"),
+                Err(e) => panic!("{e}: the run ended or was silent and never said {words:?}"),
             }
         }
     }
@@ -315,6 +326,7 @@ its threads:
             )
         });
         Done {
+            killed: status.signal().is_some(),
             code: status
                 .code()
                 .unwrap_or_else(|| 128 + status.signal().unwrap_or(0)),
@@ -332,18 +344,58 @@ fn to_the_left(text: &str) -> String {
         .collect()
 }
 
-fn read_all(stdout: Option<BufReader<PipeReader>>) -> String {
-    let mut all = Vec::new();
-    if let Some(mut stdout) = stdout {
-        let _ = stdout.read_to_end(&mut all);
+/// What a run prints.
+pub(crate) struct Output {
+    pipe: PipeReader,
+    /// Read and not asked for yet.
+    held: Vec<u8>,
+}
+
+impl Output {
+    /// The next line; `None` where none comes.
+    fn line(&mut self) -> Option<String> {
+        loop {
+            if let Some(end) = self.held.iter().position(|b| *b == b'\n') {
+                let line: Vec<u8> = self.held.drain(..=end).collect();
+                return Some(String::from_utf8_lossy(&line[..end]).into_owned());
+            }
+            let patience = PollTimeout::try_from(PATIENCE).expect("some seconds");
+            let mut some = [PollFd::new(self.pipe.as_fd(), PollFlags::POLLIN)];
+            if poll(&mut some, patience) == Ok(0) {
+                return None;
+            }
+            let mut buffer = [0; 4096];
+            match self.pipe.read(&mut buffer).expect("a readable pipe") {
+                0 => {
+                    return Some(
+                        String::from_utf8_lossy(&std::mem::take(&mut self.held)).into_owned(),
+                    );
+                }
+                n => self.held.extend_from_slice(&buffer[..n]),
+            }
+        }
     }
+}
+
+fn read_all(stdout: Option<Output>) -> String {
+    let Some(Output {
+        mut pipe,
+        held: mut all,
+    }) = stdout
+    else {
+        return String::new();
+    };
+    let _ = pipe.read_to_end(&mut all);
     String::from_utf8(all).expect("UTF-8 on standard output")
 }
 
 /// A run that has ended.
 #[derive(Debug)]
 pub(crate) struct Done {
+    /// The exit code; 128 and the signal where one ended it.
     pub(crate) code: i32,
+    /// A signal ended it, before it could listen.
+    pub(crate) killed: bool,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
     folder: TempDir,
@@ -423,7 +475,7 @@ impl Done {
 
     /// Nothing at all on standard error.
     #[track_caller]
-    pub(crate) fn is_quiet(self) -> Done {
+    pub(crate) fn and_is_quiet(self) -> Done {
         assert_eq!(self.stderr, "", "standard error");
         self
     }

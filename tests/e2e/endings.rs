@@ -145,6 +145,24 @@ fn a_cut_off_archive_is_74() {
 }
 
 #[test]
+fn a_full_disk_is_74() {
+    Case::new("stages: {all: {do: [{range: 100000}, {write: {to: /dev/full, append: true}}]}}")
+        .run()
+        .exits(74)
+        .says("/dev/full");
+}
+
+#[test]
+fn an_output_that_cannot_be_made_is_74() {
+    // A file in the place of a folder stops root too.
+    Case::new("stages: {all: {do: [{range: 3}, {write: folder/out.txt}]}}")
+        .file("folder", "")
+        .run()
+        .exits(74)
+        .says("folder");
+}
+
+#[test]
 fn bytes_that_are_no_text_are_an_item_error() {
     Case::new("stages: {all: {on_error: drop, do: [{read: in.txt}, {write: stdout}]}}")
         .file("in.txt", b"good\n\xff\xfe\nfine\n")

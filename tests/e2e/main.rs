@@ -29,3 +29,6 @@ mod stopping;
 
 /// What the language has and this version has not.
 mod refusals;
+
+/// Hundreds of random pipelines, which must all end.
+mod soak;

@@ -53,3 +53,63 @@ fn the_bound_of_a_connection_changes_no_result() {
         assert_eq!(parsed(3, max), wide, "max {max}");
     }
 }
+
+#[test]
+fn steps_with_a_memory_see_all_items_of_a_pool_in_order() {
+    let run = |threads: usize| {
+        let pipeline = format!(
+            "stages:
+               read: {{do: [{{range: 3000}}]}}
+               work:
+                 from: read
+                 threads: {threads}
+                 do:
+                   - map: {{n: item, key: item % 7, tenth: double(item) * 0.1}}
+                   - group: {{by: key, n: count(), least: min(n), sum: sum(tenth), first: first(n), last: last(n)}}
+                   - write: {{to: stdout, format: json}}
+               some:
+                 from: read
+                 threads: {threads}
+                 do:
+                   - filter: item % 3 == 0
+                   - take: 10
+                   - write: some.txt
+               best:
+                 from: read
+                 threads: {threads}
+                 do:
+                   - top: {{n: 5, by: item % 10}}
+                   - write: best.txt"
+        );
+        let done = Case::new(&pipeline)
+            .run()
+            .exits(0)
+            .leaves("some.txt", "0\n3\n6\n9\n12\n15\n18\n21\n24\n27\n")
+            .leaves("best.txt", "9\n19\n29\n39\n49\n");
+        done.stdout
+    };
+    let alone = run(1);
+    assert_eq!(alone.lines().count(), 7);
+    for threads in [2, 5, 16] {
+        assert_eq!(run(threads), alone, "{threads} workers");
+    }
+}
+
+#[test]
+fn an_unordered_pool_gives_the_same_items() {
+    let done = Case::new(
+        "stages:
+           read: {do: [{range: 2000}]}
+           work: {from: read, threads: 4, ordered: false, do: [{map: item * 2}]}
+           out: {from: work, do: [{write: stdout}]}",
+    )
+    .run()
+    .exits(0);
+    let mut found: Vec<u32> = done
+        .stdout
+        .lines()
+        .map(|l| l.parse().expect("a number"))
+        .collect();
+    found.sort_unstable();
+    assert_eq!(found, (0..2000).map(|n| n * 2).collect::<Vec<_>>());
+}

@@ -4,7 +4,7 @@ use crate::case::{Case, gzip, millstream, repository};
 
 /// The generator of the shipped log, which must go on writing just that.
 #[path = "../../examples/make-log/log.rs"]
-mod log;
+pub(crate) mod log;
 
 fn expected(name: &str) -> String {
     fs::read_to_string(repository().join("tests/expected").join(name)).expect("an expected output")
@@ -121,4 +121,29 @@ fn every_shipped_pipeline_writes_what_is_expected() {
         assert_eq!(written, expected, "{name}");
     }
     assert!(pipelines >= 6, "only {pipelines} were found");
+}
+
+#[test]
+fn every_shipped_pipeline_is_valid_and_names_its_schema() {
+    let mut seen = 0;
+    for folder in ["pipelines", "benches/pipelines"] {
+        for entry in fs::read_dir(repository().join(folder)).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.extension().is_none_or(|e| e != "yaml") {
+                continue;
+            }
+            seen += 1;
+            let text = fs::read_to_string(&path).expect("a file");
+            let up = if folder == "pipelines" { ".." } else { "../.." };
+            let first = format!("# yaml-language-server: $schema={up}/schema.json\n");
+            assert!(
+                text.starts_with(&first),
+                "{} begins with {first}",
+                path.display()
+            );
+            let (code, _, stderr) = millstream(&["validate", path.to_str().expect("a name")]);
+            assert_eq!(code, 0, "{}:\n{stderr}", path.display());
+        }
+    }
+    assert!(seen >= 2, "the pipelines are found");
 }

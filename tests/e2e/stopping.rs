@@ -69,6 +69,59 @@ fn a_drained_stop_gives_out_what_a_group_has() {
 }
 
 #[test]
+fn a_source_that_never_ends_is_stopped() {
+    let mut live = Case::new(
+        "stages:
+           many: {do: [{range: 9000000000000000}]}
+           out: {from: many, do: [{write: numbers.txt}, {filter: item == 1000}, {print: 'so many'}]}",
+    )
+    .start();
+    assert_eq!(live.line(), "so many");
+    live.signal(Signal::SIGINT);
+    let done = live.end().exits(130).leaves_no("numbers.txt.partial");
+    // Whatever was taken was written: the numbers stand there without a gap.
+    let text = fs::read_to_string(done.path("numbers.txt")).expect("a complete file");
+    assert!(
+        text.lines()
+            .enumerate()
+            .all(|(n, line)| line == n.to_string())
+    );
+}
+
+#[test]
+fn the_second_interrupt_stops_at_once() {
+    let live = Case::new(
+        "stages:
+           many: {do: [{range: 9000000000000000}]}
+           keep: {from: many, do: [{write: kept.txt}]}
+           out: {from: many, do: [{write: stdout}]}",
+    )
+    .unread()
+    .start();
+    // Nobody reads the output, so what was begun cannot be finished.
+    live.wait_until_nothing_fits();
+    live.signal(Signal::SIGINT);
+    live.hears("interrupt");
+    live.signal(Signal::SIGINT);
+    let done = live.end_unread().exits(130);
+    // The other branch may have been finished before.
+    assert!(done.path("kept.txt.partial").exists() != done.path("kept.txt").exists());
+}
+
+#[test]
+fn a_reader_that_goes_away_ends_the_run_quietly() {
+    let mut live = Case::new(
+        "stages:
+           many: {do: [{range: 9000000000000000}]}
+           out: {from: many, do: [{write: stdout}]}",
+    )
+    .start();
+    assert_eq!(live.line(), "0");
+    drop(live.stdout.take());
+    live.end().exits(141).and_is_quiet();
+}
+
+#[test]
 fn a_fifo_is_read_as_it_is_written() {
     let mut live = Case::new("stages: {all: {do: [{read: in.fifo}, {write: stdout}]}}")
         .fifo("in.fifo")

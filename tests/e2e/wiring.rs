@@ -72,6 +72,21 @@ fn stages_that_read_from_one_queue_share_its_items() {
 }
 
 #[test]
+fn a_queue_takes_from_many_writers() {
+    Case::new(
+        "
+         queues: {work: int}
+         stages:
+           a: {do: [{range: 100}], to: work}
+           b: {do: [{range: {from: 100, to: 250}}], to: work}
+           sum: {from: work, do: [{group: {n: count(), sum: sum(item)}}, {write: {to: stdout, format: json}}]}",
+    )
+    .run()
+    .exits(0)
+    .prints("{\"n\":250,\"sum\":31125}\n");
+}
+
+#[test]
 fn a_named_pipe_connects_two_stages() {
     Case::new(
         "
@@ -84,6 +99,21 @@ fn a_named_pipe_connects_two_stages() {
     .run()
     .exits(0)
     .prints("x\ny\nz\n");
+}
+
+#[test]
+fn compressed_files_are_read_and_written_by_their_names() {
+    let mut two = gzip("one\ntwo\n");
+    two.extend(gzip("three\n"));
+    let done = Case::new(
+        "stages:
+           read: {do: [read: in.txt.gz]}
+           out: {from: read, do: [{write: out.txt.gz}]}",
+    )
+    .file("in.txt.gz", two)
+    .run()
+    .exits(0);
+    assert_eq!(gunzip(&done.path("out.txt.gz")), "one\ntwo\nthree\n");
 }
 
 #[test]
@@ -111,6 +141,44 @@ fn standard_input_is_a_source() {
         .run()
         .exits(0)
         .prints("from\nafar\n");
+}
+
+#[test]
+fn a_stage_that_has_enough_ends_its_endless_source() {
+    Case::new(
+        "stages:
+           many: {do: [{range: 9000000000000}]}
+           some: {from: many, do: [{take: 3}, {print: 'item {item}'}]}",
+    )
+    .run()
+    .exits(0)
+    .prints("item 0\nitem 1\nitem 2\n");
+}
+
+#[test]
+fn a_parameter_is_set_at_the_command_line() {
+    let pipeline = "
+                    params: {n: {type: int, default: 2}}
+                    stages: {all: {do: [{range: '${n}'}, {print: '{item} of {params.n}'}]}}";
+    Case::new(pipeline)
+        .run()
+        .exits(0)
+        .prints("0 of 2\n1 of 2\n");
+    Case::new(pipeline)
+        .set("n", "1")
+        .run()
+        .exits(0)
+        .prints("0 of 1\n");
+    Case::new(pipeline)
+        .set("n", "many")
+        .run()
+        .exits(2)
+        .says("many");
+    Case::new(pipeline)
+        .set("m", "1")
+        .run()
+        .exits(2)
+        .says("did you mean `n`");
 }
 
 #[test]
