@@ -152,7 +152,7 @@ impl Draft {
         std::thread::spawn(move || {
             let _ = send.send(run(&plan, options));
         });
-        match done.recv_timeout(Duration::from_secs(60)) {
+        match done.recv_timeout(Duration::from_mins(1)) {
             Ok(result) => {
                 assert_eq!(result.1.mistake(), None);
                 (result, told.try_iter().collect())

@@ -185,10 +185,7 @@ fn reword(text: &str, message: &str, span: &Range<usize>) -> String {
         found => format!("there is `{}`", found.chars().take(20).collect::<String>()),
     };
     match message.split_once(", found") {
-        Some((expected, _)) => format!(
-            "{} here, and {found}",
-            expected.trim()
-        ),
+        Some((expected, _)) => format!("{} here, and {found}", expected.trim()),
         None if message.starts_with("unexpected") => format!("not understood: {found}"),
         None => message.to_string(),
     }

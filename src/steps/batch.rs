@@ -221,7 +221,7 @@ mod tests {
             panic!("batch sees all items in turn")
         };
         let (mut step, mut bench) = (make(), Bench::default());
-        let mut feed = |bench: &mut Bench, step: &mut dyn BatchStep, n: usize| {
+        let feed = |bench: &mut Bench, step: &mut dyn BatchStep, n: usize| {
             let mut batch = Batch::new(Shape::of(&Type::Int), Blocks::new());
             (0..n).for_each(|_| batch.push([Cell::Int(1)]));
             bench.run(step, batch).len()

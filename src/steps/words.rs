@@ -55,6 +55,7 @@ impl ExprText {
     }
 
     /// A part of it as an expression of its own (the argument of an aggregate).
+    #[must_use]
     pub fn part(&self, range: Range<usize>) -> ExprText {
         ExprText::new(self.text.part(range))
     }

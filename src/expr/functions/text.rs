@@ -81,7 +81,7 @@ pub(super) static FUNCTIONS: &[Function] = &[
         run: |a, _| {
             cased(
                 string(a, 0)?,
-                |b| b.is_ascii_uppercase(),
+                u8::is_ascii_uppercase,
                 str::to_ascii_lowercase,
             )
         },
@@ -95,7 +95,7 @@ pub(super) static FUNCTIONS: &[Function] = &[
         run: |a, _| {
             cased(
                 string(a, 0)?,
-                |b| b.is_ascii_lowercase(),
+                u8::is_ascii_lowercase,
                 str::to_ascii_uppercase,
             )
         },

@@ -249,7 +249,7 @@ impl Natural {
         let (bits, below) = quotient.bits_from(low);
         let root = bits.isqrt();
         sticky = sticky || below || root * root != bits;
-        rounded(root as u64, (unit - 256 + low as i32) / 2, sticky)
+        rounded(root as u64, (unit - 256).midpoint(low as i32), sticky)
     }
 }
 

@@ -239,15 +239,14 @@ impl Step for Grouping {
                         == aggregate.argument.as_ref().map(ExprText::text)
             };
             let ty = expr.as_ref().map_or(Type::Null, |e| e.ty().clone());
-            let column = sharing
-                .iter()
-                .find(|(a, _)| same(a))
-                .map(|(_, column)| *column)
-                .unwrap_or_else(|| {
+            let column = match sharing.iter().find(|(a, _)| same(a)) {
+                Some((_, column)) => *column,
+                None => {
                     columns.push(aggregate.column(expr.as_ref().map(|e| Get::of(e, input)), &ty));
                     sharing.push((aggregate, columns.len() - 1));
                     columns.len() - 1
-                });
+                }
+            };
             let used = after.of(&aggregate.name.text).is_some();
             if used {
                 let result = if expr.is_none() {

@@ -1,6 +1,6 @@
 //! The values of a group for percentiles: all of them up to 10,000, then a sketch.
 //!
-//! The sketch is DDSketch (Masson, Rim, Lee: "DDSketch: A Fast and Fully-Mergeable Quantile Sketch with
+//! The sketch is `DDSketch` (Masson, Rim, Lee: "`DDSketch`: A Fast and Fully-Mergeable Quantile Sketch with
 //! Relative-Error Guarantees", 2019) with logarithmic bins. Both forms, and when one becomes the other, depend
 //! only on which values there are, not on their order or on who counted them.
 

@@ -233,9 +233,8 @@ impl Inputs {
             None => Ok(Filled::End),
             Some(Open::File(file)) => fill(file, into),
             Some(Open::Followed(file, at)) => {
-                let path = match self.places.as_deref() {
-                    Ok([Place::File(_, path), ..]) => path,
-                    _ => unreachable!("BUG: more than one file is followed"),
+                let Ok([Place::File(_, path), ..]) = self.places.as_deref() else {
+                    unreachable!("BUG: more than one file is followed")
                 };
                 follow(file, at, path, into).map(|n| match n {
                     0 => Filled::Wait(Wait {

@@ -14,7 +14,7 @@ fn part(yaml: &str, ty: &Type) -> (Part, Type) {
     let text = |key: &str| {
         written
             .get(key)
-            .and_then(|n| n.expression())
+            .and_then(crate::spec::Node::expression)
             .map(|t| ExprText::of(&t))
     };
     let into = written.get("into").map(|n| Key {
