@@ -51,9 +51,10 @@ fn what(plan: &Plan, what: &What) -> String {
         What::Put(id) => format!("room in {}", conn(id)),
         What::Turn { ord, .. } => format!("the turn of its batch ({ord})"),
         What::Others { .. } => "the other workers of its stage".into(),
-        What::Permits { guard: id, .. } | What::Event(id) | What::Until(id) | What::Barrier(id) => {
-            guard(plan, *id)
-        }
+        What::Permits { guard: id, .. }
+        | What::Event(id)
+        | What::Until { guard: id, .. }
+        | What::Barrier(id) => guard(plan, *id),
         What::Due(at) => format!("the time ({} after the start)", time(*at)),
         What::Outside(what) => (*what).into(),
     }

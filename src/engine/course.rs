@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 
+use super::deadlock::{PATIENCE, Search, State};
 use crate::notice::{Notice, StageState};
 use crate::plan::Plan;
-use crate::pool::{Shared, Stage};
+use crate::pool::{Failure, Shared, Stage};
 use crate::wait::{Seen, Stop, Why};
 
 /// How often the counters of connections are looked at for the faces.
@@ -67,6 +68,7 @@ impl<'a, F: FnMut(&Arc<Stage>, &Shared)> Course<'a, F> {
         let began = self.shared.clock.now();
         let mut draining_since = None;
         let mut seen = Vec::new();
+        let mut looked = began;
         let glance_every = if self.shared.clock.is_real() {
             GLANCE
         } else {
@@ -103,9 +105,47 @@ impl<'a, F: FnMut(&Arc<Stage>, &Shared)> Course<'a, F> {
                         .now(self.shared.stop.why().unwrap_or(Why::Interrupted));
                 }
             }
-            if !self.shared.clock.is_real() {
+            if self.shared.clock.is_real() {
+                self.look_for_deadlocks(now, &mut looked);
+            } else {
                 seen = self.move_clock(seen);
             }
+        }
+    }
+
+    /// Every now and then: is there somebody who has waited for long, and will for ever?
+    fn look_for_deadlocks(&self, now: Duration, looked: &mut Duration) {
+        if now.saturating_sub(*looked) < PATIENCE || self.shared.stop.is_draining() {
+            return;
+        }
+        *looked = now;
+        let long_ago = now.checked_sub(PATIENCE);
+        if long_ago.is_some_and(|t| self.shared.registry.has_waited_since(t)) {
+            self.search();
+        }
+    }
+
+    /// Looks for a deadlock; where there is one, the run has failed.
+    fn search(&self) {
+        let search = Search {
+            plan: self.plan,
+            shared: self.shared,
+            stages: self.stages,
+        };
+        let found = search.find(|stage| match self.places[stage] {
+            Place::Waiting => {
+                let after = &self.plan.stages[stage].after;
+                State::Waits(after.iter().map(|a| a.index()).collect())
+            }
+            Place::Running => State::Runs,
+            Place::Ended | Place::Failed => State::Over,
+        });
+        if let Some(deadlock) = found {
+            let deadlock = Arc::new(deadlock);
+            // The end of the run says it too.
+            let notice = Notice::Deadlock(deadlock.clone());
+            let _unheard = self.shared.notices.try_send(notice);
+            self.shared.fail(Failure::Deadlock(deadlock));
         }
     }
 
@@ -170,9 +210,13 @@ impl<'a, F: FnMut(&Arc<Stage>, &Shared)> Course<'a, F> {
             return seen;
         }
         let until = seen.iter().filter_map(|s| s.wait.as_ref()?.0.until).min();
-        if let Some(until) = until {
-            self.shared.clock.advance_to(until);
-            self.shared.registry.wake_all();
+        match until {
+            Some(until) => {
+                self.shared.clock.advance_to(until);
+                self.shared.registry.wake_all();
+            }
+            None if !self.shared.stop.is_draining() => self.search(),
+            None => {}
         }
         Vec::new()
     }

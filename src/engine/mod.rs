@@ -9,6 +9,7 @@
 mod accounts;
 mod commons;
 mod course;
+pub mod deadlock;
 
 pub use accounts::{Account, Books};
 
@@ -303,6 +304,7 @@ fn told(plan: &Plan, failure: &Failure) -> (Exit, Option<String>) {
             );
             (Exit::Failed, Some(why))
         }
+        Failure::Deadlock(deadlock) => (Exit::Deadlock, Some(deadlock.to_string())),
         Failure::Run { stage, step, error } => match error {
             RunError::Io { what, message } => (
                 Exit::Io,

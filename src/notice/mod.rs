@@ -1,6 +1,10 @@
 //! Plain types: what the engine tells the faces. Notices are events; meters are counters that the faces
 //! look at when they like. Knows nothing of either side.
 
+mod deadlock;
+
+pub use deadlock::{Deadlock, Holding, Stuck};
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::time::Duration;
@@ -23,6 +27,8 @@ pub enum Notice {
     Draining { why: String },
     /// The second: everything stops now.
     Stopping,
+    /// Workers wait for each other for ever; everything stops now.
+    Deadlock(Arc<Deadlock>),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use crossbeam_channel::Sender;
 
-use crate::notice::Notice;
+use crate::notice::{Deadlock, Notice};
 use crate::plan::{MaxErrors, OnError, Policy, Retry};
 use crate::steps::{DeadLetter, Faults, ItemError, RunError};
 use crate::value::{Batch, Row};
@@ -29,15 +29,18 @@ pub enum Failure {
         step: usize,
         error: RunError,
     },
+    /// Workers wait for each other for ever.
+    Deadlock(Arc<Deadlock>),
 }
 
 impl Failure {
-    /// The number of the stage that failed.
-    pub fn stage(&self) -> u32 {
+    /// The number of the stage that failed, where it was one.
+    pub fn stage(&self) -> Option<u32> {
         match self {
             Failure::Item { stage, .. }
             | Failure::TooMany { stage, .. }
-            | Failure::Run { stage, .. } => *stage,
+            | Failure::Run { stage, .. } => Some(*stage),
+            Failure::Deadlock(_) => None,
         }
     }
 }
@@ -318,7 +321,7 @@ impl Faults for FaultBook {
 }
 
 /// An item as people see it in a message: JSON, cut where it is long.
-fn shorten(row: Row<'_>) -> String {
+pub(super) fn shorten(row: Row<'_>) -> String {
     let mut out = Vec::new();
     row.detach().write_json(row.blocks, &mut out);
     let text = String::from_utf8_lossy(&out);

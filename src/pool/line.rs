@@ -8,13 +8,14 @@
 
 use std::any::Any;
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::faults::Around;
+use super::faults::{Around, shorten};
 use super::instance::{Gate, Hands, Instance, Kind, Ledger, run};
 use crate::steps::{Entered, Flow, Outcome, RunError};
 use crate::value::Batch;
-use crate::wait::Wait;
+use crate::wait::{About, Wait};
 
 /// Why a line stopped.
 #[derive(Debug)]
@@ -481,6 +482,14 @@ impl Line {
             }
         }
         Ok(())
+    }
+
+    /// What waits: the item that is to go on next, and where.
+    pub(super) fn about(&self) -> Option<Arc<About>> {
+        let (at, batch) = self.stack.last()?;
+        let step = u32::try_from(self.steps.get(*at)?.at).unwrap_or(u32::MAX);
+        let item = (!batch.is_empty()).then(|| shorten(batch.row(0)))?;
+        Some(Arc::new(About { step, item }))
     }
 
     /// Does the item that is on its way hold guards?

@@ -123,6 +123,11 @@ impl Stage {
         self.workers
     }
 
+    /// Workers that have not left, those that have not come yet among them.
+    pub fn staying(&self) -> usize {
+        self.live.load(Ordering::Acquire)
+    }
+
     /// Did an item fail under `keep_going`?
     pub fn kept_going(&self) -> bool {
         self.faults.kept_going.load(Ordering::Acquire)

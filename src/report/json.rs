@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::advice;
 use super::look::{Doing, Look, StageLook};
 use super::usage::Usage;
-use crate::notice::Ended;
+use crate::notice::{Deadlock, Ended};
 use crate::plan::Plan;
 use crate::steps::Outcome;
 
@@ -45,6 +45,32 @@ pub fn fault(stage: &str, step: &str, item: &str, kind: &str, message: &str, fat
     json!({
         "event": "error", "stage": stage, "step": step, "item": item, "kind": kind, "message": message, "fatal": fatal,
     })
+}
+
+/// Workers wait for each other for ever.
+pub fn deadlock(deadlock: &Deadlock) -> Value {
+    let workers: Vec<Value> = deadlock
+        .workers
+        .iter()
+        .map(|w| {
+            let holds: Vec<Value> = w
+                .holds
+                .iter()
+                .map(|h| json!({"what": h.what, "for": h.held.as_secs_f64(), "line": h.line}))
+                .collect();
+            json!({
+                "stage": w.stage,
+                "worker": w.worker,
+                "step": w.step,
+                "line": w.line,
+                "item": w.item,
+                "holds": holds,
+                "waits_for": w.waits_for,
+                "for": w.waits.as_secs_f64(),
+            })
+        })
+        .collect();
+    json!({"event": "deadlock", "workers": workers, "circle": deadlock.circle, "hints": deadlock.hints})
 }
 
 /// It is over.

@@ -165,6 +165,12 @@ impl<'a> Progress<'a> {
                     format!("{why}: finishing what has begun; a further signal stops at once");
                 self.turn(&text, &serde_json::json!({"event": "draining", "why": why}));
             }
+            Notice::Deadlock(deadlock) => {
+                // In text, the end of the run says it.
+                if self.screen.voice() == Voice::Json {
+                    self.screen.raw(&json::deadlock(deadlock).to_string());
+                }
+            }
             Notice::Stopping => {
                 self.note = "stopping now".into();
                 self.turn("stopping now", &serde_json::json!({"event": "stopping"}));

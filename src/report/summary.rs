@@ -41,7 +41,9 @@ pub fn lines(
             stage.name
         )));
     }
-    if let Some(sentence) = advice::limit(look, ended.took, usage) {
+    if ended.exit != Exit::Deadlock
+        && let Some(sentence) = advice::limit(look, ended.took, usage)
+    {
         lines.push(String::new());
         lines.extend(
             prose::lines(&format!("{sentence}."), columns.saturating_sub(2).min(100))

@@ -7,7 +7,7 @@ use super::words::{Args, no_item};
 use super::{BatchStep, CompileCx, Compiled, Cx, Flow, Group, Infer, Op, Opt, Step, StepDef};
 use crate::expr::{Env, Uses};
 use crate::value::{Batch, Type};
-use crate::wait::{Wait, What};
+use crate::wait::Wait;
 
 pub(super) static SLEEP: StepDef = StepDef {
     name: "sleep",
@@ -85,13 +85,7 @@ impl BatchStep for Run {
             .until
             .get_or_insert_with(|| now.saturating_add(self.time.saturating_mul(items)));
         if now < until {
-            return Flow::Wait(
-                batch,
-                Wait {
-                    what: What::Due(until),
-                    until: Some(until),
-                },
-            );
+            return Flow::Wait(batch, Wait::due(until));
         }
         self.until = None;
         Flow::Next(batch)

@@ -202,6 +202,11 @@ impl Permits {
         state.queue.iter().map(|w| (w.agent.id, w.n)).collect()
     }
 
+    /// Permits that nobody holds.
+    pub fn free(&self) -> u32 {
+        self.total - self.state.lock().taken
+    }
+
     pub fn counts(&self) -> Counts {
         self.state.lock().counts
     }

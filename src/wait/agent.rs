@@ -33,8 +33,12 @@ pub enum What {
     Permits { guard: u32, n: u32 },
     /// That an event is set.
     Event(u32),
-    /// That what is waited for under a condition holds.
-    Until(u32),
+    /// That something holds that is waited for under a condition; it is looked at again when one of these
+    /// values or arrays (`true`) changes.
+    Until {
+        guard: u32,
+        watches: Arc<[(bool, u32)]>,
+    },
     /// That enough workers have come to a barrier.
     Barrier(u32),
     /// A point in time (since the start).
@@ -49,7 +53,7 @@ impl What {
         match *self {
             What::Permits { guard, .. }
             | What::Event(guard)
-            | What::Until(guard)
+            | What::Until { guard, .. }
             | What::Barrier(guard) => Some(guard),
             _ => None,
         }
@@ -62,11 +66,38 @@ pub struct Wait {
     pub what: What,
     /// When to go on in any case (since the start).
     pub until: Option<Duration>,
+    /// Which item waits, and where, where one does.
+    pub about: Option<Arc<About>>,
+}
+
+/// An item that waits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct About {
+    /// The number of the step in its stage.
+    pub step: u32,
+    /// The item, as people see it in messages.
+    pub item: String,
 }
 
 impl Wait {
     pub fn for_(what: What) -> Wait {
-        Wait { what, until: None }
+        Wait {
+            what,
+            until: None,
+            about: None,
+        }
+    }
+
+    /// Until a point in time (since the start).
+    pub fn due(at: Duration) -> Wait {
+        Wait::for_(What::Due(at)).until(at)
+    }
+
+    /// It is over then in any case.
+    #[must_use]
+    pub fn until(self, at: Duration) -> Wait {
+        let until = Some(self.until.map_or(at, |u| u.min(at)));
+        Wait { until, ..self }
     }
 }
 
@@ -104,6 +135,25 @@ pub struct Seen {
     pub epoch: u64,
     /// What it waits for, and since when (since the start); `None`: it works.
     pub wait: Option<(Wait, Duration)>,
+    /// It waits, and was told to look again.
+    pub woken: bool,
+}
+
+impl Seen {
+    /// Will it move without anybody's help?
+    pub fn is_free(&self) -> bool {
+        match &self.wait {
+            None => true,
+            Some((wait, _)) => self.woken || wait.is_free(),
+        }
+    }
+}
+
+impl Wait {
+    /// Will it be over without anybody's help: by time, or by the world outside?
+    pub fn is_free(&self) -> bool {
+        self.until.is_some() || matches!(self.what, What::Due(_) | What::Outside(_))
+    }
 }
 
 impl Agent {
@@ -154,7 +204,7 @@ impl Agent {
             What::Get(_) | What::Outside(_) | What::Due(_) => &self.waited_nanos[0],
             What::Put(_) => &self.waited_nanos[1],
             What::Turn { .. } | What::Others { .. } => &self.waited_nanos[2],
-            What::Permits { .. } | What::Event(_) | What::Until(_) | What::Barrier(_) => {
+            What::Permits { .. } | What::Event(_) | What::Until { .. } | What::Barrier(_) => {
                 &self.guard_nanos
             }
         };
@@ -201,6 +251,7 @@ impl Agent {
             who: self.who,
             epoch: self.epoch.load(Ordering::Acquire),
             wait,
+            woken: self.is_woken(),
         }
     }
 }
@@ -247,6 +298,15 @@ impl Registry {
     /// What every agent does now.
     pub fn seen(&self) -> Vec<Seen> {
         self.agents.lock().iter().map(|a| a.seen()).collect()
+    }
+
+    /// Has anybody waited since before this, for something that others must do?
+    pub fn has_waited_since(&self, before: Duration) -> bool {
+        self.agents.lock().iter().any(|agent| {
+            let wait = agent.wait.lock();
+            let waits = wait.as_ref();
+            waits.is_some_and(|(wait, since)| *since <= before && !wait.is_free())
+        })
     }
 
     /// Wakes everybody (the run stops).

@@ -11,6 +11,6 @@ mod clock;
 pub(crate) mod primitive;
 mod stop;
 
-pub use agent::{Agent, AgentId, Registry, Seen, Wait, What, Who, Woken};
+pub use agent::{About, Agent, AgentId, Registry, Seen, Wait, What, Who, Woken};
 pub use clock::{Clock, RealClock, VirtualClock};
 pub use stop::{Stop, Why};

@@ -420,3 +420,114 @@ fn guards_are_given_back_when_an_item_fails() {
     .exits(0)
     .prints("10\n10\n10\n");
 }
+
+#[test]
+fn workers_that_wait_for_each_other_end_the_run() {
+    Case::new(
+        "
+         locks: [a, b]
+         barriers: {both: 2}
+         stages:
+           read: {do: [read: in.txt]}
+           left:
+             from: read
+             do:
+               - with: a
+                 do:
+                   - wait_barrier: both
+                   - with: b
+                     print: \"{item}\"
+           right:
+             from: read
+             do:
+               - with: b
+                 do:
+                   - wait_barrier: both
+                   - with: a
+                     print: \"{item}\"",
+    )
+    .numbers("in.txt", 3)
+    .run()
+    .exits(3)
+    .prints("")
+    .says("deadlock: 2 workers wait for what can never come")
+    .says("stage `left`, worker 0, step `print` (line 11), item \"0\"\n    has held the lock `a`")
+    .says("waits for the lock `b`, which `right` holds")
+    .says("the circle: `left` waits for the lock `b`, which is held by `right`, which waits for the lock `a`, which is held by `left`")
+    .says("with: [a, b]");
+}
+
+#[test]
+fn a_deadlock_among_a_few_is_found_while_the_rest_goes_on() {
+    // The stage `live` could wait for its input for ever.
+    let mut live = Case::new(
+        "
+         events: [never]
+         locks: [l]
+         stages:
+           live: {do: [{read: stdin}, {print: \"{item}\"}]}
+           one: {do: [read: one.txt]}
+           holder:
+             from: one
+             do:
+               - with: l
+                 wait_event: never
+           waiter:
+             from: one
+             do:
+               - with: l
+                 print: never
+           setter:
+             from: waiter
+             do:
+               - set_event: never",
+    )
+    .file("one.txt", "1\n")
+    .start();
+    live.give("alive\n");
+    assert_eq!(live.line(), "alive");
+    live.end_with_open_input()
+        .exits(3)
+        .says("waits for the event `never`; only `setter` sets it");
+}
+
+#[test]
+fn a_lock_that_is_taken_twice_is_a_deadlock_with_itself() {
+    Case::new(
+        "
+         locks: [l]
+         stages:
+           one: {do: [read: one.txt]}
+           work:
+             from: one
+             do:
+               - with: l
+                 do:
+                   - with: l
+                     print: never",
+    )
+    .file("one.txt", "1\n")
+    .run()
+    .exits(3)
+    .says("waits for the lock `l`, which it holds itself")
+    .says("declare it as an rlock");
+}
+
+#[test]
+fn a_barrier_to_which_too_few_can_come_is_a_deadlock() {
+    Case::new(
+        "
+         barriers: {meet: 3}
+         stages:
+           read: {do: [read: in.txt]}
+           work:
+             from: read
+             threads: 2
+             do:
+               - wait_barrier: meet",
+    )
+    .numbers("in.txt", 5)
+    .run()
+    .exits(3)
+    .says("the barrier `meet`, where 2 of 3 have come");
+}

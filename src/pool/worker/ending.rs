@@ -173,7 +173,7 @@ impl Worker {
                 rows += next.abandon_inner();
             }
             let failure = self.shared.failure();
-            let failed = failure.is_some_and(|f| f.stage() == self.stage.id);
+            let failed = failure.is_some_and(|f| f.stage() == Some(self.stage.id));
             let meter = self.stage.meter(&self.shared);
             meter.set_state(if failed {
                 StageState::Failed

@@ -18,7 +18,7 @@ use crate::expr::Scope;
 use crate::plan::Retry;
 use crate::steps::{ItemError, Memory, Outcome, Tally};
 use crate::value::Batch;
-use crate::wait::{Agent, Wait, What, Who};
+use crate::wait::{Agent, Wait, Who};
 
 /// What a turn came to.
 #[derive(Debug)]
@@ -255,10 +255,7 @@ impl Worker {
             Err(due) => due,
         };
         if due.is_some() && self.stage.is_full() {
-            return Ok(Turn::Wait(Wait {
-                what: What::Due(due.unwrap_or_default()),
-                until: due,
-            }));
+            return Ok(Turn::Wait(Wait::due(due.unwrap_or_default())));
         }
         let mut waits = None;
         for segment in (0..self.segments.len()).rev() {
@@ -465,7 +462,8 @@ impl Worker {
     /// The two rules: what is not begun goes back, and what is made is given out, before anybody waits.
     fn before_wait(&mut self, wait: Wait) -> Turn {
         if self.is_given_out() {
-            Turn::Wait(wait)
+            let about = self.segments[self.current].head.about();
+            Turn::Wait(Wait { about, ..wait })
         } else {
             // Asked again when it is out: that may take a while, and the wait may be over.
             Turn::More

@@ -93,7 +93,10 @@ impl Worker {
                 tail.given_out = tail.done.is_empty() && self.offers.is_empty();
                 Ok(None)
             }
-            Halt::Wait(wait) => Ok(Some(wait)),
+            Halt::Wait(wait) => Ok(Some(Wait {
+                about: tail.about(),
+                ..wait
+            })),
             Halt::Stop(error) => Err(self.failure(Some(error))),
         }
     }

@@ -237,10 +237,9 @@ impl Inputs {
                     unreachable!("BUG: more than one file is followed")
                 };
                 follow(file, at, path, into).map(|n| match n {
-                    0 => Filled::Wait(Wait {
-                        what: What::Outside("more in a file"),
-                        until: Some(cx.clock.now() + LOOK),
-                    }),
+                    0 => Filled::Wait(
+                        Wait::for_(What::Outside("more in a file")).until(cx.clock.now() + LOOK),
+                    ),
                     n => Filled::Bytes(n),
                 })
             }

@@ -252,7 +252,7 @@ impl Step for With {
             until: self.until.as_ref().map(|until| Until {
                 holds: until.compile(input, cx),
                 conditions: conditions.map(|w| w.guard).collect(),
-                watches: named_in(until.text(), cx.env),
+                watches: named_in(until.text(), cx.env).into(),
             }),
             timeout: self.timeout,
         });

@@ -22,7 +22,7 @@ pub(super) struct Until {
     /// The conditions of the set: whoever notifies one of them lets us look again.
     pub conditions: Vec<u32>,
     /// What it names of arrays (`true`) and values; so does whoever changes one of them.
-    pub watches: Vec<(bool, u32)>,
+    pub watches: Arc<[(bool, u32)]>,
 }
 
 pub(super) struct Hold {
@@ -76,7 +76,7 @@ impl Hold {
         for condition in &until.conditions {
             cx.commons.condition(*condition).enlist(cx.agent);
         }
-        for (array, at) in &until.watches {
+        for (array, at) in &*until.watches {
             cx.commons.values.watch(*array, *at, cx.agent);
         }
     }
@@ -88,7 +88,7 @@ impl Hold {
         for condition in &until.conditions {
             cx.commons.condition(*condition).take_out(cx.agent.id);
         }
-        for (array, at) in &until.watches {
+        for (array, at) in &*until.watches {
             cx.commons.values.unwatch(*array, *at, cx.agent.id);
         }
     }
@@ -138,8 +138,11 @@ impl Frame for Hold {
                 Ok(true) => self.unwatch(cx),
                 Ok(false) => {
                     self.give_back(cx);
-                    let condition = until.conditions.first().copied().unwrap_or_default();
-                    return self.wait(batch, Wait::for_(What::Until(condition)), cx);
+                    let what = What::Until {
+                        guard: until.conditions.first().copied().unwrap_or_default(),
+                        watches: until.watches.clone(),
+                    };
+                    return self.wait(batch, Wait::for_(what), cx);
                 }
                 Err(error) => {
                     self.unwatch(cx);
