@@ -2,13 +2,15 @@
 //! and barriers are run in random order, and at each moment whoever is said to be stuck must never move again,
 //! whatever happens; and where nobody can move, all must be said to be stuck.
 
+#![allow(clippy::print_stdout, reason = "a test says how much it tried")]
+
 use std::collections::{HashSet, VecDeque};
 
 use millstream::engine::deadlock::{Agent, Conn, Guard, Stage, State, World};
 use millstream::steps::Touches;
 use millstream::wait::{AgentId, What};
 
-/// SplitMix64 (Steele, Lea, Flood).
+/// `SplitMix64` (Steele, Lea, Flood).
 struct Random(u64);
 
 impl Random {

@@ -24,7 +24,7 @@ pub(super) fn deadlock(
         stuck: agents.iter().copied().collect(),
     };
     let mut workers: Vec<Stuck> = agents.iter().filter_map(|i| teller.worker(*i)).collect();
-    workers.sort_by(|a, b| (a.line, a.worker).cmp(&(b.line, b.worker)));
+    workers.sort_by_key(|a| (a.line, a.worker));
     workers.extend(stages.iter().map(|s| teller.stage(*s)));
     let circle = teller.circle(agents);
     let mut hints = Vec::new();
