@@ -20,7 +20,7 @@ use std::time::Duration;
 use crossbeam_channel::{Sender, unbounded};
 
 use crate::channel::{Bounds, Conn, Cycle, Fifo, Full, Lifo, Order, Priority};
-use crate::expr::Scope;
+use crate::expr::{Now, Scope};
 use crate::notice::{Ended, Exit, Level, Meters, Notice, StageState};
 use crate::plan::{self, Graph, Loop, Plan};
 use crate::pool::{Failure, Shared, Stage, Worker, drive, threads};
@@ -97,6 +97,7 @@ pub fn run(plan: &Plan, options: Options) -> (Ended, Books) {
     let verdict = Arc::default();
     let scope = Scope {
         shared: Some(commons::live(plan, &commons, &conns)),
+        clock: (!clock.is_real()).then(|| Arc::new(Wall(clock.clone())) as Arc<dyn Now>),
         ..plan.scope.clone()
     };
     let shared = Shared {
@@ -128,6 +129,29 @@ pub fn run(plan: &Plan, options: Options) -> (Ended, Books) {
     let took = shared.clock.now().saturating_sub(began);
     let books = Books::of(plan, &shared.meters, &shared.conns);
     (ended(plan, &shared, &books, why, took), books)
+}
+
+/// A virtual clock, for `now()` in expressions.
+struct Wall(Arc<dyn Clock>);
+
+impl std::fmt::Debug for Wall {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Wall")
+    }
+}
+
+impl Now for Wall {
+    fn now(&self) -> (i64, u32) {
+        let since = self
+            .0
+            .wall()
+            .duration_since(std::time::UNIX_EPOCH)
+            .unwrap_or_default();
+        (
+            i64::try_from(since.as_secs()).unwrap_or(i64::MAX),
+            since.subsec_nanos(),
+        )
+    }
 }
 
 /// Starts the workers of a stage, each on a thread of the pool.
