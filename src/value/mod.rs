@@ -11,6 +11,7 @@ mod cell;
 pub mod convert;
 mod json;
 mod raw;
+pub mod scan;
 pub mod time;
 mod types;
 pub mod wreck;

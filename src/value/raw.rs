@@ -12,8 +12,32 @@ pub(super) fn text(bytes: &[u8]) -> &str {
         "BUG: a text span of another batch"
     );
     // SAFETY: see above.
-    #[allow(unsafe_code, reason = "see SAFETY; the only use")]
+    #[allow(unsafe_code, reason = "see SAFETY")]
     unsafe {
         std::str::from_utf8_unchecked(bytes)
+    }
+}
+
+/// Sixteen bytes, a bit for each that is one of `bytes`.
+#[cfg(target_arch = "x86_64")]
+#[inline]
+pub(super) fn marks<const N: usize>(bytes: [u8; N], chunk: [u8; 16]) -> u32 {
+    use std::arch::x86_64::{
+        _mm_cmpeq_epi8, _mm_movemask_epi8, _mm_or_si128, _mm_set_epi64x, _mm_set1_epi8,
+        _mm_setzero_si128,
+    };
+    let whole = u128::from_le_bytes(chunk);
+    // SAFETY: the instructions are SSE2, which every processor of this architecture has; no memory is touched.
+    #[allow(unsafe_code, reason = "this is the file for it")]
+    unsafe {
+        let text = _mm_set_epi64x((whole >> 64) as i64, whole as i64);
+        let mut found = _mm_setzero_si128();
+        for byte in bytes {
+            found = _mm_or_si128(
+                found,
+                _mm_cmpeq_epi8(text, _mm_set1_epi8(byte.cast_signed())),
+            );
+        }
+        _mm_movemask_epi8(found).cast_unsigned()
     }
 }

@@ -6,10 +6,10 @@
 
 use memchr::{memchr, memrchr};
 
-use super::near::near;
 use super::rows::{self, Parser, Slots, op};
 use super::{Format, Op};
 use crate::expr::Uses;
+use crate::value::scan::near;
 use crate::value::{Cell, Type};
 
 #[derive(Debug)]

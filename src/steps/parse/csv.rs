@@ -7,11 +7,11 @@
 use std::sync::Arc;
 
 use super::Format;
-use super::near::near;
 use super::rows::{Parser, Slots, Wrong, op};
 use crate::expr::{Use, Uses};
 use crate::steps::Op;
 use crate::value::convert::{Misfit, from_text};
+use crate::value::scan::Hits;
 use crate::value::{Cell, Name, RecordType, Type};
 
 /// `parse: {csv: {columns: [...]}}`: texts that are rows, without a header.
@@ -135,6 +135,8 @@ struct RowPlan {
 #[derive(Clone, Debug)]
 enum Column {
     Skip,
+    /// A string that may be empty, into this slot.
+    Text(usize),
     /// The slot, the type, and the name for messages.
     Slot(usize, Type, Name),
     /// Into the map of an open record.
@@ -146,7 +148,7 @@ enum Column {
 impl Column {
     fn name(&self) -> &str {
         match self {
-            Column::Skip => "",
+            Column::Skip | Column::Text(_) => "",
             Column::Slot(_, _, name) | Column::Rest(_, _, name) | Column::Check(_, name) => name,
         }
     }
@@ -201,6 +203,7 @@ impl RowPlan {
         if let Some(slot) = self.full.slot(name) {
             let ty = self.full.fields[slot].ty.clone();
             return Ok(match self.kept.slot(name) {
+                Some(slot) if ty == Type::String => Column::Text(slot),
                 Some(slot) => Column::Slot(slot, ty, field),
                 None if self.strict => Column::Check(ty, field),
                 None => Column::Skip,
@@ -279,22 +282,22 @@ impl Parser for CsvParser {
         out.cells.resize(base + self.plan.width(), Cell::Null);
         let mut others = Vec::new();
         let mut fields = Fields::new(text, self.delimiter);
+        let mut columns = self.columns.iter();
         let mut number = 0;
         while let Some(field) = fields.next(&mut self.scratch)? {
-            let column = self.columns.get(number).unwrap_or(&Column::Skip);
             number += 1;
-            let made = match column {
-                Column::Skip => continue,
-                Column::Slot(slot, ty, _) => field
-                    .cell(ty, text, out)
-                    .map(|cell| out.cells[base + slot] = cell),
-                Column::Rest(key, ty, _) => {
-                    let cell = field.cell(ty, text, out);
-                    cell.map(|cell| others.push((key.clone(), cell.detach(out.blocks))))
+            let made = match columns.next() {
+                Some(Column::Text(slot)) => {
+                    out.cells[base + slot] = match field.part {
+                        Some((from, to)) => out.part(text, from, to),
+                        None => out.blocks.text(field.text(text, &self.scratch)),
+                    };
+                    continue;
                 }
-                Column::Check(ty, _) => field.cell(ty, text, out).map(drop),
+                None | Some(Column::Skip) => continue,
+                Some(column) => self.other(column, &field, text, base, &mut others, out),
             };
-            made.map_err(|misfit| misfit.within(column.name()).to_string())?;
+            made?;
         }
         if number != self.columns.len() {
             return Err(Wrong::Text(wrong_number(number, self.columns.len())));
@@ -303,6 +306,36 @@ impl Parser for CsvParser {
             out.cells[base + self.plan.kept.fields.len()] = Cell::map(others);
         }
         Ok(())
+    }
+}
+
+impl CsvParser {
+    /// A field that is more than a text for a slot.
+    fn other(
+        &self,
+        column: &Column,
+        field: &Field,
+        row: &str,
+        base: usize,
+        others: &mut Vec<(Cell, Cell)>,
+        out: &mut Slots<'_>,
+    ) -> Result<(), String> {
+        let text = field.text(row, &self.scratch);
+        let mut cell = |ty: &Type| match (ty.required(), field.part) {
+            (Type::String | Type::Any, Some((from, to))) if from < to => {
+                Ok(out.part(row, from, to))
+            }
+            _ => from_text(text, ty, out.blocks),
+        };
+        let made: Result<(), Misfit> = match column {
+            Column::Skip | Column::Text(_) => Ok(()),
+            Column::Slot(slot, ty, _) => cell(ty).map(|cell| out.cells[base + slot] = cell),
+            Column::Rest(key, ty, _) => {
+                cell(ty).map(|cell| others.push((key.clone(), cell.detach(out.blocks))))
+            }
+            Column::Check(ty, _) => cell(ty).map(drop),
+        };
+        made.map_err(|misfit| misfit.within(column.name()).to_string())
     }
 }
 
@@ -316,22 +349,14 @@ fn wrong_number(has: usize, wants: usize) -> String {
     )
 }
 
-/// One field: its text, and where in the row it stands, if it does.
-struct Field<'a> {
-    text: &'a str,
+/// Where in the row a field stands; `None`: its text had to be put together, and stands in the scratch.
+struct Field {
     part: Option<(usize, usize)>,
 }
 
-impl Field<'_> {
-    fn cell(&self, ty: &Type, row: &str, out: &mut Slots<'_>) -> Result<Cell, Misfit> {
-        match (ty.required(), self.part) {
-            (Type::String | Type::Any, Some((from, to)))
-                if !(self.text.is_empty() && ty.nullable()) =>
-            {
-                Ok(out.part(row, from, to))
-            }
-            _ => from_text(self.text, ty, out.blocks),
-        }
+impl Field {
+    fn text<'a>(&self, row: &'a str, scratch: &'a str) -> &'a str {
+        self.part.map_or(scratch, |(from, to)| &row[from..to])
     }
 }
 
@@ -339,82 +364,102 @@ impl Field<'_> {
 struct Fields<'a> {
     row: &'a str,
     delimiter: u8,
-    /// Where the next one begins; `None` behind the last.
+    /// Delimiters, quotes and carriage returns.
+    hits: Hits<'a, 3>,
+    /// Where the next field begins; `None` behind the last.
     at: Option<usize>,
 }
 
 impl<'a> Fields<'a> {
+    #[inline]
     fn new(row: &'a str, delimiter: u8) -> Fields<'a> {
         Fields {
             row,
             delimiter,
+            hits: Hits::new([delimiter, b'"', b'\r'], row.as_bytes()),
             at: Some(0),
         }
     }
 
-    fn next<'s>(&mut self, scratch: &'s mut String) -> Result<Option<Field<'s>>, Wrong>
-    where
-        'a: 's,
-    {
+    #[inline]
+    fn next(&mut self, scratch: &mut String) -> Result<Option<Field>, Wrong> {
         let Some(from) = self.at else { return Ok(None) };
+        loop {
+            let Some(hit) = self.hits.next() else {
+                self.at = None;
+                return Ok(Some(Field {
+                    part: Some((from, self.row.len())),
+                }));
+            };
+            match self.row.as_bytes()[hit] {
+                b'"' if hit == from => return self.quoted(from + 1, scratch).map(Some),
+                // Elsewhere a quote is a part of the text.
+                b'"' => {}
+                b'\r' => {
+                    return Err(Wrong::Text(
+                        "a carriage return stands in the midst of the row, outside of quotes"
+                            .into(),
+                    ));
+                }
+                _ => {
+                    self.at = Some(hit + 1);
+                    return Ok(Some(Field {
+                        part: Some((from, hit)),
+                    }));
+                }
+            }
+        }
+    }
+
+    /// The place of the next quote.
+    fn quote(&mut self) -> Result<usize, Wrong> {
         let bytes = self.row.as_bytes();
-        if bytes.get(from) == Some(&b'"') {
-            return self.quoted(from + 1, scratch).map(Some);
-        }
-        let end = near([self.delimiter, b'\r'], &bytes[from..]).map_or(bytes.len(), |i| from + i);
-        if bytes.get(end) == Some(&b'\r') {
-            return Err(Wrong::Text(
-                "a carriage return stands in the midst of the row, outside of quotes".into(),
-            ));
-        }
-        self.at = (end < bytes.len()).then_some(end + 1);
-        Ok(Some(Field {
-            text: &self.row[from..end],
-            part: Some((from, end)),
-        }))
+        let quote = self.hits.by_ref().find(|hit| bytes[*hit] == b'"');
+        quote.ok_or_else(|| Wrong::Text("a quote is not closed".into()))
     }
 
     /// A field whose text begins at `from`, behind its quote.
-    fn quoted<'s>(&mut self, from: usize, scratch: &'s mut String) -> Result<Field<'s>, Wrong>
-    where
-        'a: 's,
-    {
-        let bytes = self.row.as_bytes();
-        let close = |at: usize| near([b'"'], &bytes[at..]).map(|i| at + i);
-        let Some(mut end) = close(from) else {
-            return Err(Wrong::Text("a quote is not closed".into()));
-        };
-        let after = bytes.get(end + 1).copied();
-        if after.is_none() || after == Some(self.delimiter) {
-            self.at = after.map(|_| end + 2);
-            return Ok(Field {
-                text: &self.row[from..end],
-                part: Some((from, end)),
-            });
+    #[inline]
+    fn quoted(&mut self, from: usize, scratch: &mut String) -> Result<Field, Wrong> {
+        let end = self.quote()?;
+        match self.row.as_bytes().get(end + 1) {
+            None => self.at = None,
+            Some(after) if *after == self.delimiter => {
+                self.hits.next();
+                self.at = Some(end + 2);
+            }
+            Some(_) => return self.put_together(from, end, scratch),
         }
-        // Doubled quotes, or text behind the closing one, which belongs to the field.
+        Ok(Field {
+            part: Some((from, end)),
+        })
+    }
+
+    /// The same with doubled quotes, or with text behind the closing one, which belongs to the field.
+    fn put_together(
+        &mut self,
+        from: usize,
+        quote: usize,
+        scratch: &mut String,
+    ) -> Result<Field, Wrong> {
+        let bytes = self.row.as_bytes();
         scratch.clear();
-        let mut start = from;
+        let (mut start, mut end) = (from, quote);
         loop {
             scratch.push_str(&self.row[start..end]);
             if bytes.get(end + 1) != Some(&b'"') {
                 break;
             }
             scratch.push('"');
+            self.hits.next();
             start = end + 2;
-            let Some(next) = close(start) else {
-                return Err(Wrong::Text("a quote is not closed".into()));
-            };
-            end = next;
+            end = self.quote()?;
         }
-        let rest = end + 1;
-        let end = near([self.delimiter], &bytes[rest..]).map_or(bytes.len(), |i| rest + i);
-        scratch.push_str(&self.row[rest..end]);
-        self.at = (end < bytes.len()).then_some(end + 1);
-        Ok(Field {
-            text: scratch,
-            part: None,
-        })
+        let delimiter = self.delimiter;
+        let next = self.hits.by_ref().find(|hit| bytes[*hit] == delimiter);
+        scratch.push_str(&self.row[end + 1..next.unwrap_or(bytes.len())]);
+        self.at = next.map(|next| next + 1);
+        Ok(Field { part: None })
     }
 }
 
@@ -428,40 +473,39 @@ pub(in crate::steps) fn header(row: &str, delimiter: u8) -> Result<Vec<String>, 
     let mut fields = Fields::new(row, delimiter);
     loop {
         match fields.next(&mut scratch) {
-            Ok(Some(field)) => names.push(field.text.to_owned()),
+            Ok(Some(field)) => names.push(field.text(row, &scratch).to_owned()),
             Ok(None) => return Ok(names),
             Err(Wrong::Text(message) | Wrong::File(message)) => return Err(message),
         }
     }
 }
 
-/// Where the row that begins `text` ends: the place of the line's end that is not within quotes. `None` where that is
-/// not in `text`.
-pub(in crate::steps) fn row_end(text: &[u8], delimiter: u8) -> Option<usize> {
-    let mut line = memchr::memchr(b'\n', text)?;
-    if memchr::memchr(b'"', &text[..line]).is_none() {
-        return Some(line);
-    }
-    let mut at = 0;
-    loop {
-        if text.get(at) == Some(&b'"') {
-            // To the quote that closes the field; a doubled one closes and opens again.
-            loop {
-                at += 1;
-                at += memchr::memchr(b'"', &text[at..])? + 1;
-                if text.get(at) != Some(&b'"') {
-                    break;
-                }
-            }
-            if at > line {
-                line = at + memchr::memchr(b'\n', &text[at..])?;
+/// Where the row that begins `text` ends (the place of the line's end that is not within quotes), and how many
+/// other lines' ends are in it. `None` where that is not in `text`.
+#[inline]
+pub(in crate::steps) fn row_end(text: &[u8], delimiter: u8) -> Option<(usize, u64)> {
+    let mut hits = Hits::new([b'"', b'\n'], text);
+    let mut lines = 0;
+    while let Some(hit) = hits.next() {
+        if text[hit] == b'\n' {
+            return Some((hit, lines));
+        }
+        // A quote opens a field only where one begins.
+        if hit > 0 && text[hit - 1] != delimiter {
+            continue;
+        }
+        loop {
+            let hit = hits.next()?;
+            if text[hit] == b'\n' {
+                lines += 1;
+            } else if text.get(hit + 1)? != &b'"' {
+                break;
+            } else {
+                hits.next();
             }
         }
-        match near([delimiter], &text[at..line]) {
-            Some(next) => at += next + 1,
-            None => return Some(line),
-        }
     }
+    None
 }
 
 #[cfg(test)]
@@ -516,8 +560,8 @@ mod tests {
         let mut rest = text;
         while !rest.is_empty() {
             let end = row_end(rest.as_bytes(), b',');
-            let row = &rest[..end.unwrap_or(rest.len())];
-            rest = end.map_or("", |e| &rest[e + 1..]);
+            let row = &rest[..end.map_or(rest.len(), |(end, _)| end)];
+            rest = end.map_or("", |(end, _)| &rest[end + 1..]);
             let row = row.strip_suffix('\r').unwrap_or(row);
             if !row.is_empty() {
                 rows.push(header(row, b',').ok()?);

@@ -7,7 +7,6 @@ mod apache;
 pub(super) mod csv;
 pub(super) mod json;
 mod logfmt;
-mod near;
 mod regex;
 pub(super) mod rows;
 

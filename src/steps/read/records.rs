@@ -180,17 +180,20 @@ impl Records {
         let end = match self.cut {
             // What is too long is passed over by lines: where a quote is never closed, the next row has a chance.
             Cut::Rows { delimiter, .. } if !self.skipping => csv::row_end(bytes, delimiter),
-            _ => memchr(b'\n', bytes),
+            _ => memchr(b'\n', bytes).map(|end| (end, 0)),
         };
         let (line, next) = match end {
-            Some(end) => (end, end + 1),
-            None if self.ended && !bytes.is_empty() => (bytes.len(), bytes.len()),
+            Some((end, lines)) => {
+                self.number += lines;
+                (end, end + 1)
+            }
+            None if self.ended && !bytes.is_empty() => {
+                self.number += memchr::memchr_iter(b'\n', bytes).count() as u64;
+                (bytes.len(), bytes.len())
+            }
             None => return None,
         };
-        self.number += match self.cut {
-            Cut::Rows { .. } => memchr::memchr_iter(b'\n', &bytes[..line]).count() as u64 + 1,
-            _ => 1,
-        };
+        self.number += 1;
         let from = self.at;
         let line = if line > 0 && bytes[line - 1] == b'\r' {
             line - 1

@@ -1,6 +1,7 @@
 //! How items look in each format, row by row.
 
 use crate::steps::{ItemError, ItemErrorKind};
+use crate::value::scan::near;
 use crate::value::{Cell, JsonRows, Row, Shape, Type};
 
 /// The formats of `write`.
@@ -67,8 +68,7 @@ impl Separated {
         if !first {
             out.push(self.delimiter);
         }
-        let special = |b: &u8| *b == self.delimiter || matches!(b, b'"' | b'\n' | b'\r');
-        if !text.iter().any(special) {
+        if near([self.delimiter, b'"', b'\n', b'\r'], text).is_none() {
             return out.extend_from_slice(text);
         }
         out.push(b'"');
