@@ -51,11 +51,14 @@ impl Format for Apache {
     }
 
     fn op(&self, _: &Type, out: &Type, _: &Uses, strict: bool) -> Op {
-        let used = |name: &str| out.as_record().is_some_and(|r| r.slot(name).is_some());
+        let record = out.as_record().map(|r| &**r);
+        let wanted = record.into_iter().flat_map(|r| &r.fields);
+        let wanted = wanted.filter_map(|f| NAMES.iter().position(|name| **name == *f.name));
         let parser = ApacheParser {
             combined: self.combined,
-            wanted: NAMES.map(used),
+            wanted: wanted.collect(),
             strict,
+            line: Line::default(),
             last: ([0; TIME_LEN], Cell::Null),
         };
         op(parser, out)
@@ -65,8 +68,10 @@ impl Format for Apache {
 #[derive(Clone)]
 struct ApacheParser {
     combined: bool,
-    wanted: [bool; 12],
+    /// The numbers of the fields that become cells, in order.
+    wanted: Vec<usize>,
     strict: bool,
+    line: Line,
     /// The last time that was converted: a log has many lines of one second.
     last: ([u8; TIME_LEN], Cell),
 }
@@ -77,70 +82,48 @@ const TIME_LEN: usize = 26;
 /// A stretch of the line.
 type Part = (usize, usize);
 
-/// Where the fields of a line stand.
+/// Where the fields of a line stand, and the numbers among them. It is filled in place: handed from function to
+/// function by value, it would be copied at each hand-over, and wait each time for what was just written.
+#[derive(Clone, Debug, Default)]
 struct Line {
-    front: Front,
+    /// By the number of the field; that of the time has only a beginning.
+    parts: [Part; 12],
+    has_query: bool,
+    /// The place of the quote that closes the request.
+    request_end: usize,
     status: i64,
     bytes: i64,
-    referer: Part,
-    agent: Part,
 }
 
 impl Parser for ApacheParser {
     fn parse(&mut self, text: &str, out: &mut Slots<'_>) -> Result<(), rows::Wrong> {
         let bytes = text.as_bytes();
-        let agent = self.wanted[AGENT] || self.strict;
-        let line = cut(bytes, self.combined, agent)
+        let inside_agent = self.strict || self.wanted.last() == Some(&AGENT);
+        cut(bytes, self.combined, inside_agent, &mut self.line)
             .map_err(|wrong| wrong.explain(self.combined, bytes))?;
-        let time = if self.wanted[TIME] || self.strict {
-            self.time(bytes, line.front.time)?
-        } else {
-            Cell::Null
-        };
-        let wanted = &self.wanted;
-        let put = |field: usize, (from, to): Part, out: &mut Slots<'_>| {
-            if wanted[field] {
-                out.text(text, from, to);
-            }
-        };
-        // `-` is how a missing value is written.
-        let put_or_null = |field: usize, part: Option<Part>, out: &mut Slots<'_>| {
-            if wanted[field] {
-                match part {
-                    Some((from, to)) if &bytes[from..to] != b"-" => out.text(text, from, to),
-                    _ => out.push(Cell::Null),
-                }
-            }
-        };
-        put(IP, line.front.ip, out);
-        put_or_null(IDENT, Some(line.front.ident), out);
-        put_or_null(USER, Some(line.front.user), out);
-        if wanted[TIME] {
-            out.push(time);
+        if self.strict {
+            self.time(bytes)?;
         }
-        put(METHOD, line.front.method, out);
-        put(PATH, line.front.path, out);
-        if wanted[QUERY] {
-            match line.front.query {
-                Some((from, to)) => out.text(text, from, to),
-                None => out.push(Cell::Null),
+        for i in 0..self.wanted.len() {
+            let field = self.wanted[i];
+            let (from, to) = self.line.parts[field];
+            match field {
+                STATUS => out.push(Cell::Int(self.line.status)),
+                BYTES => out.push(Cell::Int(self.line.bytes)),
+                TIME => out.push(self.time(bytes)?),
+                QUERY if !self.line.has_query => out.push(Cell::Null),
+                // `-` is how a missing value is written.
+                IDENT | USER | REFERER | AGENT if bytes[from..to] == *b"-" => out.push(Cell::Null),
+                _ => out.text(text, from, to),
             }
         }
-        put(PROTOCOL, line.front.protocol, out);
-        if wanted[STATUS] {
-            out.push(Cell::Int(line.status));
-        }
-        if wanted[BYTES] {
-            out.push(Cell::Int(line.bytes));
-        }
-        put_or_null(REFERER, Some(line.referer), out);
-        put_or_null(AGENT, Some(line.agent), out);
         Ok(())
     }
 }
 
 impl ApacheParser {
-    fn time(&mut self, line: &[u8], at: usize) -> Result<Cell, String> {
+    fn time(&mut self, line: &[u8]) -> Result<Cell, String> {
+        let (at, _) = self.line.parts[TIME];
         let text = &line[at..at + TIME_LEN];
         if self.last.0 != text {
             let Some(cell) = time(text) else {
@@ -229,109 +212,114 @@ impl Wrong {
     }
 }
 
-/// Where the fields of the first part of a line stand, up to the quote that closes the request.
-struct Front {
-    ip: Part,
-    ident: Part,
-    user: Part,
-    time: usize,
-    method: Part,
-    path: Part,
-    query: Option<Part>,
-    protocol: Part,
-    /// The place of the closing quote.
-    end: usize,
-}
-
 /// Finds the fields: what most lines look like is found by looking at fixed places, everything else by looking
 /// for it.
 #[inline]
-fn cut(line: &[u8], combined: bool, inside_agent: bool) -> Result<Line, Wrong> {
-    let front = match usual_front(line) {
-        Some(front) => front,
-        None => front(line)?,
+fn cut(line: &[u8], combined: bool, inside_agent: bool, found: &mut Line) -> Result<(), Wrong> {
+    if !usual_front(line, found) {
+        front(line, found)?;
+    }
+    let at = found.request_end + 1;
+    let Some(
+        [
+            b' ',
+            a @ b'0'..=b'9',
+            b @ b'0'..=b'9',
+            c @ b'0'..=b'9',
+            b' ',
+        ],
+    ) = line.get(at..at + 5)
+    else {
+        return Err(Wrong::Status(at));
     };
-    let (status, at) = status(line, front.end + 1)?;
-    let (bytes, end) = bytes(line, at)?;
-    let (referer, agent) = if combined {
-        if end == line.len() {
-            return Err(Wrong::NoReferer);
-        }
-        let referer = quoted(line, end)?;
-        let agent = if inside_agent {
-            quoted(line, referer.1 + 1)?
+    found.status = i64::from(a - b'0') * 100 + i64::from(b - b'0') * 10 + i64::from(c - b'0');
+    let at = at + 4;
+    let end = bytes(line, at, &mut found.bytes).ok_or(Wrong::Bytes(at))?;
+    if !combined {
+        return if end == line.len() {
+            Ok(())
         } else {
-            quoted_to_the_end(line, referer.1 + 1)?
+            Err(Wrong::Rest(end))
         };
-        if agent.1 + 1 != line.len() {
-            return Err(Wrong::Rest(agent.1 + 1));
-        }
-        (referer, agent)
-    } else if end == line.len() {
-        ((0, 0), (0, 0))
+    }
+    if end == line.len() {
+        return Err(Wrong::NoReferer);
+    }
+    let at = quoted(line, end).ok_or_else(|| wrong_quote(line, end))?;
+    found.parts[REFERER] = (end + 2, at);
+    let end = at + 1;
+    let last = if inside_agent {
+        None
     } else {
-        return Err(Wrong::Rest(end));
+        quoted_to_the_end(line, end)
     };
-    Ok(Line {
-        front,
-        status,
-        bytes,
-        referer,
-        agent,
-    })
+    let at = last
+        .or_else(|| quoted(line, end))
+        .ok_or_else(|| wrong_quote(line, end))?;
+    found.parts[AGENT] = (end + 2, at);
+    if at + 1 == line.len() {
+        Ok(())
+    } else {
+        Err(Wrong::Rest(at + 1))
+    }
 }
 
-/// `host - - [time] "METHOD target HTTP/x.y"`, without blanks and quotes where there are usually none.
+/// `host - - [time] "METHOD target HTTP/x.y"`, without blanks and quotes where there are usually none; `false`: it
+/// begins in another way.
 #[inline]
-fn usual_front(line: &[u8]) -> Option<Front> {
-    let ip = near([b' '], line).filter(|at| *at > 0)?;
+fn usual_front(line: &[u8], found: &mut Line) -> bool {
+    let Some(ip) = near([b' '], line).filter(|at| *at > 0) else {
+        return false;
+    };
     let time = ip + 6;
     let request = time + TIME_LEN + 3;
     if line.get(ip..time) != Some(b" - - [") || line.get(request - 3..request) != Some(b"] \"") {
-        return None;
+        return false;
     }
-    let rest = &line[request..];
-    let method = rest
-        .iter()
-        .position(|b| !is_method(*b))
-        .filter(|at| *at > 0)?;
-    if rest[method] != b' ' {
-        return None;
+    let Some(blank) = near([b' ', b'"'], &line[request..]).map(|i| request + i) else {
+        return false;
+    };
+    if line[blank] != b' '
+        || blank == request
+        || !line[request..blank].iter().all(|b| is_method(*b))
+    {
+        return false;
     }
-    let target = request + method + 1;
-    let mut end = target + near([b' ', b'"', b'?'], &line[target..])?;
-    let mut path = (target, end);
-    let mut query = None;
-    if line[end] == b'?' {
-        path.1 = end;
+    let target = blank + 1;
+    let Some(mut end) = near([b' ', b'"', b'?'], &line[target..]).map(|i| target + i) else {
+        return false;
+    };
+    found.parts[PATH] = (target, end);
+    found.has_query = line[end] == b'?';
+    if found.has_query {
         let from = end + 1;
-        end = from + near([b' ', b'"'], &line[from..])?;
-        query = Some((from, end));
-    } else {
-        path.1 = end;
+        let Some(next) = near([b' ', b'"'], &line[from..]) else {
+            return false;
+        };
+        end = from + next;
+        found.parts[QUERY] = (from, end);
     }
     let quote = end + 9;
-    let protocol = line.get(end..=quote)?;
+    let Some(protocol) = line.get(end..=quote) else {
+        return false;
+    };
     if protocol[..6] != *b" HTTP/" || protocol[9] != b'"' || end == target {
-        return None;
+        return false;
     }
     if protocol[6..9]
         .iter()
         .any(|b| matches!(b, b' ' | b'"' | b'\\'))
     {
-        return None;
+        return false;
     }
-    Some(Front {
-        ip: (0, ip),
-        ident: (ip + 1, ip + 2),
-        user: (ip + 3, ip + 4),
-        time,
-        method: (request, request + method),
-        path,
-        query,
-        protocol: (end + 1, quote),
-        end: quote,
-    })
+    found.parts[IP] = (0, ip);
+    found.parts[IDENT] = (ip + 1, ip + 2);
+    found.parts[USER] = (ip + 3, ip + 4);
+    found.parts[TIME].0 = time;
+    found.parts[METHOD] = (request, blank);
+    found.parts[PROTOCOL] = (end + 1, quote);
+    found.request_end = quote;
+    true
 }
 
 fn is_method(byte: u8) -> bool {
@@ -340,7 +328,7 @@ fn is_method(byte: u8) -> bool {
 
 /// Any other beginning of a line.
 #[inline(never)]
-fn front(line: &[u8]) -> Result<Front, Wrong> {
+fn front(line: &[u8], found: &mut Line) -> Result<(), Wrong> {
     let (head, time, request) = match memchr(b'"', line) {
         // `[`, the time, `] ` right before the first quote.
         Some(quote)
@@ -352,28 +340,18 @@ fn front(line: &[u8]) -> Result<Front, Wrong> {
         }
         _ => find_time(line)?,
     };
-    let (ip, ident, user) = cut_head(&line[..head])?;
-    let end = closing(line, request)?;
+    (found.parts[IP], found.parts[IDENT], found.parts[USER]) = cut_head(&line[..head])?;
+    found.parts[TIME].0 = time;
+    let end = closing(line, request).ok_or(Wrong::Unclosed(request))?;
     let (method, target, protocol) =
         cut_request(line, request, end).ok_or(Wrong::Request(request, end))?;
-    let (path, query) = match memchr(b'?', &line[target.0..target.1]) {
-        Some(at) => (
-            (target.0, target.0 + at),
-            Some((target.0 + at + 1, target.1)),
-        ),
-        None => (target, None),
-    };
-    Ok(Front {
-        ip,
-        ident,
-        user,
-        time,
-        method,
-        path,
-        query,
-        protocol,
-        end,
-    })
+    (found.parts[METHOD], found.parts[PROTOCOL]) = (method, protocol);
+    let query = memchr(b'?', &line[target.0..target.1]).map(|i| target.0 + i);
+    found.has_query = query.is_some();
+    found.parts[PATH] = (target.0, query.unwrap_or(target.1));
+    found.parts[QUERY] = (query.map_or(target.1, |at| at + 1), target.1);
+    found.request_end = end;
+    Ok(())
 }
 
 /// The ends of the head, the beginnings of time and request, where the first quote does not follow the time.
@@ -413,12 +391,12 @@ fn cut_head(head: &[u8]) -> Result<(Part, Part, Part), Wrong> {
 
 /// The place of the quote that closes what begins at `from`.
 #[inline]
-fn closing(line: &[u8], from: usize) -> Result<usize, Wrong> {
+fn closing(line: &[u8], from: usize) -> Option<usize> {
     let mut at = from;
     loop {
-        let quote = at + near([b'"'], &line[at..]).ok_or(Wrong::Unclosed(from))?;
+        let quote = at + near([b'"'], &line[at..])?;
         if line[quote - 1] != b'\\' || !is_escaped(&line[from..quote]) {
-            return Ok(quote);
+            return Some(quote);
         }
         at = quote + 1;
     }
@@ -430,29 +408,30 @@ fn is_escaped(text: &[u8]) -> bool {
     text.iter().rev().take_while(|b| **b == b'\\').count() % 2 == 1
 }
 
-/// ` "text"` from `at`: the text.
+/// ` "text"` from `at`: the place of the closing quote.
 #[inline]
-fn quoted(line: &[u8], at: usize) -> Result<Part, Wrong> {
-    match line.get(at..at + 4) {
-        Some(b" \"-\"") => Ok((at + 2, at + 3)),
-        Some([b' ', b'"', ..]) => Ok((at + 2, closing(line, at + 2)?)),
-        _ if line.get(at..at + 2) == Some(b" \"") => Ok((at + 2, closing(line, at + 2)?)),
-        _ => Err(Wrong::Quote(at)),
+fn quoted(line: &[u8], at: usize) -> Option<usize> {
+    if line.get(at..at + 2)? != b" \"" {
+        return None;
+    }
+    closing(line, at + 2)
+}
+
+fn wrong_quote(line: &[u8], at: usize) -> Wrong {
+    if line.get(at..at + 2) == Some(b" \"") {
+        Wrong::Unclosed(at + 2)
+    } else {
+        Wrong::Quote(at)
     }
 }
 
 /// The same for the last text of a line whose inside nobody looks at: whether a quote stands in the midst of it
 /// is not looked for.
 #[inline]
-fn quoted_to_the_end(line: &[u8], at: usize) -> Result<Part, Wrong> {
-    let text = quoted_part(line, at);
-    text.map_or_else(|| quoted(line, at), Ok)
-}
-
-fn quoted_part(line: &[u8], at: usize) -> Option<Part> {
+fn quoted_to_the_end(line: &[u8], at: usize) -> Option<usize> {
     let end = line.len().checked_sub(1)?;
     let whole = end > at + 1 && line[end] == b'"' && line[end - 1] != b'\\';
-    (whole && line[at..at + 2] == *b" \"").then_some((at + 2, end))
+    (whole && line[at..at + 2] == *b" \"").then_some(end)
 }
 
 /// Method, target and protocol.
@@ -481,49 +460,27 @@ fn cut_request(line: &[u8], from: usize, to: usize) -> Option<(Part, Part, Part)
     ))
 }
 
-/// ` 200` and the place after it.
+/// ` 1234` or ` -`: the place after it.
 #[inline]
-fn status(line: &[u8], at: usize) -> Result<(i64, usize), Wrong> {
-    match line.get(at..at + 5) {
-        Some(
-            [
-                b' ',
-                a @ b'0'..=b'9',
-                b @ b'0'..=b'9',
-                c @ b'0'..=b'9',
-                b' ',
-            ],
-        ) => {
-            let value = i64::from(a - b'0') * 100 + i64::from(b - b'0') * 10 + i64::from(c - b'0');
-            Ok((value, at + 4))
-        }
-        _ => Err(Wrong::Status(at)),
-    }
-}
-
-/// ` 1234` or ` -` and the place after it.
-#[inline]
-fn bytes(line: &[u8], at: usize) -> Result<(i64, usize), Wrong> {
+fn bytes(line: &[u8], at: usize, found: &mut i64) -> Option<usize> {
     let from = at + 1;
-    let rest = line.get(from..).unwrap_or_default();
+    let rest = line.get(from..)?;
     let (mut value, mut len) = (0_i64, 0);
     for byte in rest {
         let digit = byte.wrapping_sub(b'0');
         if digit > 9 {
             break;
         }
-        let more = value
-            .checked_mul(10)
-            .and_then(|v| v.checked_add(i64::from(digit)));
-        value = more.ok_or(Wrong::Bytes(at))?;
+        value = value.checked_mul(10)?.checked_add(i64::from(digit))?;
         len += 1;
     }
     if len == 0 && rest.first() == Some(&b'-') {
         len = 1;
     }
+    *found = value;
     match rest.get(len) {
-        None | Some(b' ') if len > 0 => Ok((value, from + len)),
-        _ => Err(Wrong::Bytes(at)),
+        None | Some(b' ') if len > 0 => Some(from + len),
+        _ => None,
     }
 }
 

@@ -282,22 +282,28 @@ impl Parser for CsvParser {
         out.cells.resize(base + self.plan.width(), Cell::Null);
         let mut others = Vec::new();
         let mut fields = Fields::new(text, self.delimiter);
-        let mut columns = self.columns.iter();
         let mut number = 0;
-        while let Some(field) = fields.next(&mut self.scratch)? {
-            number += 1;
-            let made = match columns.next() {
-                Some(Column::Text(slot)) => {
-                    out.cells[base + slot] = match field.part {
-                        Some((from, to)) => out.part(text, from, to),
-                        None => out.blocks.text(field.text(text, &self.scratch)),
-                    };
-                    continue;
+        loop {
+            match fields.next(&mut self.scratch) {
+                Next::End => break,
+                Next::Wrong => return Err(Wrong::Text(fields.wrong.into())),
+                Next::Part => {
+                    if let Some(Column::Text(slot)) = self.columns.get(number) {
+                        let (from, to) = (fields.from, fields.to);
+                        match out.span {
+                            Some(span) => out.cells[base + slot] = out.blocks.sub(span, from, to),
+                            None => out.cells[base + slot] = out.blocks.text(&text[from..to]),
+                        }
+                        number += 1;
+                        continue;
+                    }
                 }
-                None | Some(Column::Skip) => continue,
-                Some(column) => self.other(column, &field, text, base, &mut others, out),
-            };
-            made?;
+                Next::Copied => {}
+            }
+            if let Some(column) = self.columns.get(number) {
+                self.other(column, &fields, base, &mut others, out)?;
+            }
+            number += 1;
         }
         if number != self.columns.len() {
             return Err(Wrong::Text(wrong_number(number, self.columns.len())));
@@ -310,25 +316,24 @@ impl Parser for CsvParser {
 }
 
 impl CsvParser {
-    /// A field that is more than a text for a slot.
+    /// A field that is more than a part of the row for a slot.
     fn other(
         &self,
         column: &Column,
-        field: &Field,
-        row: &str,
+        fields: &Fields<'_>,
         base: usize,
         others: &mut Vec<(Cell, Cell)>,
         out: &mut Slots<'_>,
     ) -> Result<(), String> {
-        let text = field.text(row, &self.scratch);
-        let mut cell = |ty: &Type| match (ty.required(), field.part) {
-            (Type::String | Type::Any, Some((from, to))) if from < to => {
-                Ok(out.part(row, from, to))
-            }
+        let text = fields.text(&self.scratch);
+        let part = !fields.copied && !text.is_empty();
+        let mut cell = |ty: &Type| match ty.required() {
+            Type::String | Type::Any if part => Ok(out.part(fields.row, fields.from, fields.to)),
             _ => from_text(text, ty, out.blocks),
         };
         let made: Result<(), Misfit> = match column {
-            Column::Skip | Column::Text(_) => Ok(()),
+            Column::Skip => Ok(()),
+            Column::Text(slot) => cell(&Type::String).map(|cell| out.cells[base + slot] = cell),
             Column::Slot(slot, ty, _) => cell(ty).map(|cell| out.cells[base + slot] = cell),
             Column::Rest(key, ty, _) => {
                 cell(ty).map(|cell| others.push((key.clone(), cell.detach(out.blocks))))
@@ -349,25 +354,31 @@ fn wrong_number(has: usize, wants: usize) -> String {
     )
 }
 
-/// Where in the row a field stands; `None`: its text had to be put together, and stands in the scratch.
-struct Field {
-    part: Option<(usize, usize)>,
-}
-
-impl Field {
-    fn text<'a>(&self, row: &'a str, scratch: &'a str) -> &'a str {
-        self.part.map_or(scratch, |(from, to)| &row[from..to])
-    }
-}
-
-/// The fields of a row, one after the other.
+/// The fields of a row, one after the other. What is known of a field stands here and is not handed out: a value of
+/// several words would be copied on its way, and wait each time for what was just written.
 struct Fields<'a> {
     row: &'a str,
     delimiter: u8,
     /// Delimiters, quotes and carriage returns.
     hits: Hits<'a, 3>,
-    /// Where the next field begins; `None` behind the last.
-    at: Option<usize>,
+    /// Where the next field begins; beyond the row behind the last.
+    at: usize,
+    /// Where this one stands, unless it was copied.
+    from: usize,
+    to: usize,
+    copied: bool,
+    wrong: &'static str,
+}
+
+/// What [`Fields::next`] has found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
+    /// A part of the row.
+    Part,
+    /// A text that was put together in the scratch.
+    Copied,
+    End,
+    Wrong,
 }
 
 impl<'a> Fields<'a> {
@@ -377,74 +388,88 @@ impl<'a> Fields<'a> {
             row,
             delimiter,
             hits: Hits::new([delimiter, b'"', b'\r'], row.as_bytes()),
-            at: Some(0),
+            at: 0,
+            from: 0,
+            to: 0,
+            copied: false,
+            wrong: "",
+        }
+    }
+
+    fn text<'s>(&self, scratch: &'s str) -> &'s str
+    where
+        'a: 's,
+    {
+        if self.copied {
+            scratch
+        } else {
+            &self.row[self.from..self.to]
         }
     }
 
     #[inline]
-    fn next(&mut self, scratch: &mut String) -> Result<Option<Field>, Wrong> {
-        let Some(from) = self.at else { return Ok(None) };
+    fn next(&mut self, scratch: &mut String) -> Next {
+        let bytes = self.row.as_bytes();
+        if self.at > bytes.len() {
+            return Next::End;
+        }
+        (self.from, self.copied) = (self.at, false);
         loop {
-            let Some(hit) = self.hits.next() else {
-                self.at = None;
-                return Ok(Some(Field {
-                    part: Some((from, self.row.len())),
-                }));
-            };
-            match self.row.as_bytes()[hit] {
-                b'"' if hit == from => return self.quoted(from + 1, scratch).map(Some),
+            let hit = self.hits.next().unwrap_or(bytes.len());
+            match bytes.get(hit) {
+                Some(b'"') if hit == self.from => return self.quoted(scratch),
                 // Elsewhere a quote is a part of the text.
-                b'"' => {}
-                b'\r' => {
-                    return Err(Wrong::Text(
-                        "a carriage return stands in the midst of the row, outside of quotes"
-                            .into(),
-                    ));
+                Some(b'"') => {}
+                Some(b'\r') => {
+                    return self.fail(
+                        "a carriage return stands in the midst of the row, outside of quotes",
+                    );
                 }
                 _ => {
-                    self.at = Some(hit + 1);
-                    return Ok(Some(Field {
-                        part: Some((from, hit)),
-                    }));
+                    (self.to, self.at) = (hit, hit + 1);
+                    return Next::Part;
                 }
             }
         }
+    }
+
+    fn fail(&mut self, wrong: &'static str) -> Next {
+        self.wrong = wrong;
+        Next::Wrong
     }
 
     /// The place of the next quote.
-    fn quote(&mut self) -> Result<usize, Wrong> {
+    #[inline]
+    fn quote(&mut self) -> Option<usize> {
         let bytes = self.row.as_bytes();
-        let quote = self.hits.by_ref().find(|hit| bytes[*hit] == b'"');
-        quote.ok_or_else(|| Wrong::Text("a quote is not closed".into()))
+        self.hits.find(|hit| bytes[*hit] == b'"')
     }
 
-    /// A field whose text begins at `from`, behind its quote.
+    /// A field that begins with a quote.
     #[inline]
-    fn quoted(&mut self, from: usize, scratch: &mut String) -> Result<Field, Wrong> {
-        let end = self.quote()?;
+    fn quoted(&mut self, scratch: &mut String) -> Next {
+        self.from += 1;
+        let Some(end) = self.quote() else {
+            return self.fail(OPEN);
+        };
+        self.to = end;
         match self.row.as_bytes().get(end + 1) {
-            None => self.at = None,
+            None => self.at = end + 2,
             Some(after) if *after == self.delimiter => {
                 self.hits.next();
-                self.at = Some(end + 2);
+                self.at = end + 2;
             }
-            Some(_) => return self.put_together(from, end, scratch),
+            Some(_) => return self.put_together(scratch),
         }
-        Ok(Field {
-            part: Some((from, end)),
-        })
+        Next::Part
     }
 
     /// The same with doubled quotes, or with text behind the closing one, which belongs to the field.
-    fn put_together(
-        &mut self,
-        from: usize,
-        quote: usize,
-        scratch: &mut String,
-    ) -> Result<Field, Wrong> {
+    fn put_together(&mut self, scratch: &mut String) -> Next {
         let bytes = self.row.as_bytes();
         scratch.clear();
-        let (mut start, mut end) = (from, quote);
+        self.copied = true;
+        let (mut start, mut end) = (self.from, self.to);
         loop {
             scratch.push_str(&self.row[start..end]);
             if bytes.get(end + 1) != Some(&b'"') {
@@ -453,15 +478,23 @@ impl<'a> Fields<'a> {
             scratch.push('"');
             self.hits.next();
             start = end + 2;
-            end = self.quote()?;
+            end = match self.quote() {
+                Some(end) => end,
+                None => return self.fail(OPEN),
+            };
         }
         let delimiter = self.delimiter;
-        let next = self.hits.by_ref().find(|hit| bytes[*hit] == delimiter);
-        scratch.push_str(&self.row[end + 1..next.unwrap_or(bytes.len())]);
-        self.at = next.map(|next| next + 1);
-        Ok(Field { part: None })
+        let next = self
+            .hits
+            .find(|hit| bytes[*hit] == delimiter)
+            .unwrap_or(bytes.len());
+        scratch.push_str(&self.row[end + 1..next]);
+        self.at = next + 1;
+        Next::Copied
     }
 }
+
+const OPEN: &str = "a quote is not closed";
 
 /// The fields of a header.
 ///
@@ -473,9 +506,9 @@ pub(in crate::steps) fn header(row: &str, delimiter: u8) -> Result<Vec<String>, 
     let mut fields = Fields::new(row, delimiter);
     loop {
         match fields.next(&mut scratch) {
-            Ok(Some(field)) => names.push(field.text(row, &scratch).to_owned()),
-            Ok(None) => return Ok(names),
-            Err(Wrong::Text(message) | Wrong::File(message)) => return Err(message),
+            Next::Part | Next::Copied => names.push(fields.text(&scratch).to_owned()),
+            Next::End => return Ok(names),
+            Next::Wrong => return Err(fields.wrong.into()),
         }
     }
 }

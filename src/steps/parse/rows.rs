@@ -50,8 +50,11 @@ impl Slots<'_> {
     /// Appends that part.
     #[inline]
     pub(super) fn text(&mut self, text: &str, from: usize, to: usize) {
-        let cell = self.part(text, from, to);
-        self.cells.push(cell);
+        // Not by way of `part`: a cell that is made in one place and copied to another waits for its own bytes.
+        match self.span {
+            Some(span) => self.cells.push(self.blocks.sub(span, from, to)),
+            None => self.cells.push(self.blocks.text(&text[from..to])),
+        }
     }
 
     #[inline]

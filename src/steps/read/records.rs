@@ -47,6 +47,9 @@ pub(super) struct Records {
     at: usize,
     len: usize,
     valid: usize,
+    /// The record that was found last.
+    from: usize,
+    to: usize,
     /// Lines of this input before `at`.
     number: u64,
     /// The rest of a record that is too long is being passed over, up to the line's end.
@@ -76,6 +79,8 @@ impl Records {
             at: 0,
             len: 0,
             valid: 0,
+            from: 0,
+            to: 0,
             number: 0,
             skipping: false,
             ended: true,
@@ -143,7 +148,8 @@ impl Records {
             return Ok(());
         };
         self.at = mark;
-        while let Some((from, to)) = self.next() {
+        while self.next() {
+            let (from, to) = (self.from, self.to);
             if from == to {
                 continue;
             }
@@ -173,9 +179,9 @@ impl Records {
         Ok(())
     }
 
-    /// The next whole record: where it stands, without its end.
+    /// Goes to the next whole record: where it stands, without its end, is `from..to` then.
     #[inline]
-    fn next(&mut self) -> Option<(usize, usize)> {
+    fn next(&mut self) -> bool {
         let bytes = &self.block.bytes()[self.at..self.len];
         let end = match self.cut {
             // What is too long is passed over by lines: where a quote is never closed, the next row has a chance.
@@ -191,7 +197,7 @@ impl Records {
                 self.number += memchr::memchr_iter(b'\n', bytes).count() as u64;
                 (bytes.len(), bytes.len())
             }
-            None => return None,
+            None => return false,
         };
         self.number += 1;
         let from = self.at;
@@ -201,7 +207,8 @@ impl Records {
             line
         };
         self.at += next;
-        Some((from, from + line))
+        (self.from, self.to) = (from, from + line);
+        true
     }
 
     fn is_blank(&self, from: usize, to: usize) -> bool {
@@ -218,9 +225,8 @@ impl Records {
     fn push_plain(&mut self, want: usize, batch: &mut Batch) -> Option<(usize, usize)> {
         let (mut plain, mut odd) = (0, None);
         let (cells, blocks) = batch.parts_mut();
-        while cells.len() < want
-            && let Some((from, to)) = self.next()
-        {
+        while cells.len() < want && self.next() {
+            let (from, to) = (self.from, self.to);
             if to > self.valid || to - from > self.max_line || self.skipping {
                 odd = Some((from, to));
                 break;
