@@ -462,7 +462,7 @@ fn a_deadlock_among_a_few_is_found_while_the_rest_goes_on() {
     // The stage `live` could wait for its input for ever.
     let mut live = Case::new(
         "
-         events: [never]
+         events: [never, held]
          locks: [l]
          stages:
            live: {do: [{read: stdin}, {print: \"{item}\"}]}
@@ -471,10 +471,13 @@ fn a_deadlock_among_a_few_is_found_while_the_rest_goes_on() {
              from: one
              do:
                - with: l
-                 wait_event: never
+                 do:
+                   - set_event: held
+                   - wait_event: never
            waiter:
              from: one
              do:
+               - wait_event: held
                - with: l
                  print: never
            setter:
