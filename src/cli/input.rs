@@ -74,7 +74,7 @@ pub(super) fn check(file: &Path, settings: &Settings, complete: bool) -> Result<
 /// A file as its tests run it, with some parameters set for one of them; the time is always the same.
 ///
 /// # Errors
-/// As [`check`].
+/// As [`check()`].
 pub(super) fn rehearsal(
     source: &Source,
     file: &Path,
@@ -130,7 +130,7 @@ fn meant(source: Source, given: &Given, cx: &check::Cx) -> Checked {
 /// The file's text.
 ///
 /// # Errors
-/// As [`check`].
+/// As [`check()`].
 pub(super) fn read(file: &Path) -> Result<Source, String> {
     let (name, bytes) = if file == Path::new("-") {
         let mut bytes = Vec::new();
