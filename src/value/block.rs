@@ -1,5 +1,6 @@
 //! Blocks: the buffers that text cells are spans of, and the pool that reads into them again.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
@@ -13,6 +14,8 @@ pub struct Block {
     bytes: Vec<u8>,
     pool: Weak<BlockPool>,
     from: Option<ReadFrom>,
+    /// A place, and the lines' ends before it, in one word: where [`Block::line_at`] counts on.
+    counted: AtomicU64,
 }
 
 /// Where the bytes of a block come from: for messages, and for what a file says once about all its rows.
@@ -33,6 +36,7 @@ impl Block {
             bytes,
             pool: Weak::new(),
             from: None,
+            counted: AtomicU64::new(0),
         }
     }
 
@@ -42,6 +46,23 @@ impl Block {
 
     pub fn from(&self) -> Option<&ReadFrom> {
         self.from.as_ref()
+    }
+
+    /// `access.log:17`: the file, and the line that a place is in; where the block was read from a file.
+    ///
+    /// Asked for place after place, as errors come, it counts on from the last one, whoever asked: a file full
+    /// of errors is counted once.
+    pub fn line_at(&self, at: usize) -> Option<String> {
+        let from = self.from.as_ref()?;
+        let counted = self.counted.load(Ordering::Relaxed);
+        let (mut start, mut lines) = ((counted >> 32) as usize, counted & u64::from(u32::MAX));
+        if start > at {
+            (start, lines) = (0, 0);
+        }
+        lines += memchr::memchr_iter(b'\n', &self.bytes[start..at]).count() as u64;
+        self.counted
+            .store((at as u64) << 32 | lines, Ordering::Relaxed);
+        Some(format!("{}:{}", from.name, from.line + lines))
     }
 
     /// The header has been read: before the block is shared.
@@ -101,6 +122,7 @@ impl BlockPool {
             bytes,
             pool: Arc::downgrade(self),
             from,
+            counted: AtomicU64::new(0),
         }
     }
 }

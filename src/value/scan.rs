@@ -35,7 +35,30 @@ fn portable_marks<const N: usize>(bytes: [u8; N], chunk: [u8; 16]) -> u32 {
 /// The place of the first of these bytes.
 #[inline]
 pub fn near<const N: usize>(bytes: [u8; N], text: &[u8]) -> Option<usize> {
-    Hits::new(bytes, text).next()
+    let mut at = 0;
+    while let Some(chunk) = text[at..].first_chunk::<16>() {
+        let found = marks(bytes, *chunk);
+        if found != 0 {
+            return Some(at + found.trailing_zeros() as usize);
+        }
+        at += 16;
+    }
+    let found = tail_marks(bytes, text, at);
+    (found != 0).then(|| at + found.trailing_zeros() as usize)
+}
+
+/// The marks of what stands behind `at`, which is less than a chunk.
+#[inline]
+fn tail_marks<const N: usize>(bytes: [u8; N], text: &[u8], at: usize) -> u32 {
+    let len = text.len() - at;
+    if let Some(last) = text.last_chunk::<16>() {
+        // Looked at from further back; what was seen already is shifted out.
+        return marks(bytes, *last) >> (16 - len);
+    }
+    let mut chunk = [0; 16];
+    chunk[..len].copy_from_slice(&text[at..]);
+    // The bytes behind the text are none of it.
+    marks(bytes, chunk) & ((1 << len) - 1)
 }
 
 /// The places of these bytes, one after the other.
@@ -61,21 +84,6 @@ impl<'a, const N: usize> Hits<'a, N> {
             base: 0,
         }
     }
-
-    /// The marks of what is left, which is less than a chunk.
-    #[inline]
-    fn tail(&self) -> u32 {
-        let len = self.text.len();
-        if let Some(last) = self.text.last_chunk::<16>() {
-            // Looked at from further back; what was seen already is shifted out.
-            return marks(self.bytes, *last) >> (16 - (len - self.at));
-        }
-        let mut chunk = [0; 16];
-        let rest = &self.text[self.at..];
-        chunk[..rest.len()].copy_from_slice(rest);
-        // The bytes behind the text are none of it.
-        marks(self.bytes, chunk) & ((1 << rest.len()) - 1)
-    }
 }
 
 impl<const N: usize> Iterator for Hits<'_, N> {
@@ -90,7 +98,7 @@ impl<const N: usize> Iterator for Hits<'_, N> {
             self.base = self.at;
             self.marks = match self.text[self.at..].first_chunk::<16>() {
                 Some(chunk) => marks(self.bytes, *chunk),
-                None => self.tail(),
+                None => tail_marks(self.bytes, self.text, self.at),
             };
             self.at += 16;
         }

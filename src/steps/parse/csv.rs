@@ -172,6 +172,14 @@ impl RowPlan {
         self.kept.fields.len() + usize::from(self.kept.rest.is_some())
     }
 
+    fn in_order(&self, columns: &[Column]) -> bool {
+        let slots = columns.iter().filter_map(|column| match column {
+            Column::Text(slot) | Column::Slot(slot, ..) => Some(*slot),
+            Column::Skip | Column::Rest(..) | Column::Check(..) => None,
+        });
+        self.kept.rest.is_none() && slots.eq(0..self.kept.fields.len())
+    }
+
     /// What becomes of each column of a file.
     fn columns(&self, names: &[String], file: &str) -> Result<Vec<Column>, Wrong> {
         if let Some((i, name)) = names
@@ -235,6 +243,8 @@ struct CsvParser {
     /// The names of the columns, and what becomes of each.
     names: Option<Arc<[String]>>,
     columns: Vec<Column>,
+    /// The columns fill the slots one after the other.
+    in_order: bool,
     /// They are of the file that is being read, and may be others in the next.
     by_file: bool,
     scratch: String,
@@ -249,6 +259,7 @@ impl CsvParser {
             .unwrap_or_default();
         CsvParser {
             delimiter,
+            in_order: plan.in_order(&columns),
             plan,
             by_file: names.is_none(),
             names,
@@ -268,6 +279,7 @@ impl CsvParser {
             return Ok(());
         }
         self.columns = self.plan.columns(names, &from.name)?;
+        self.in_order = self.plan.in_order(&self.columns);
         self.names = Some(names.clone());
         Ok(())
     }
@@ -279,7 +291,9 @@ impl Parser for CsvParser {
             self.columns_of(out)?;
         }
         let base = out.cells.len();
-        out.cells.resize(base + self.plan.width(), Cell::Null);
+        if !self.in_order {
+            out.cells.resize(base + self.plan.width(), Cell::Null);
+        }
         let mut others = Vec::new();
         let mut fields = Fields::new(text, self.delimiter);
         let mut number = 0;
@@ -291,7 +305,13 @@ impl Parser for CsvParser {
                     if let Some(Column::Text(slot)) = self.columns.get(number) {
                         let (from, to) = (fields.from, fields.to);
                         match out.span {
+                            Some(span) if self.in_order => {
+                                out.cells.push(out.blocks.sub(span, from, to))
+                            }
                             Some(span) => out.cells[base + slot] = out.blocks.sub(span, from, to),
+                            None if self.in_order => {
+                                out.cells.push(out.blocks.text(&text[from..to]))
+                            }
                             None => out.cells[base + slot] = out.blocks.text(&text[from..to]),
                         }
                         number += 1;
@@ -325,22 +345,30 @@ impl CsvParser {
         others: &mut Vec<(Cell, Cell)>,
         out: &mut Slots<'_>,
     ) -> Result<(), String> {
-        let text = fields.text(&self.scratch);
-        let part = !fields.copied && !text.is_empty();
-        let mut cell = |ty: &Type| match ty.required() {
-            Type::String | Type::Any if part => Ok(out.part(fields.row, fields.from, fields.to)),
-            _ => from_text(text, ty, out.blocks),
-        };
-        let made: Result<(), Misfit> = match column {
-            Column::Skip => Ok(()),
-            Column::Text(slot) => cell(&Type::String).map(|cell| out.cells[base + slot] = cell),
-            Column::Slot(slot, ty, _) => cell(ty).map(|cell| out.cells[base + slot] = cell),
-            Column::Rest(key, ty, _) => {
-                cell(ty).map(|cell| others.push((key.clone(), cell.detach(out.blocks))))
+        let cell = |ty: &Type, out: &mut Slots<'_>| {
+            let text = fields.text(&self.scratch);
+            match ty.required() {
+                Type::String | Type::Any if !fields.copied && !text.is_empty() => {
+                    Ok(out.part(fields.row, fields.from, fields.to))
+                }
+                _ => from_text(text, ty, out.blocks),
             }
-            Column::Check(ty, _) => cell(ty).map(drop),
         };
-        made.map_err(|misfit| misfit.within(column.name()).to_string())
+        let (slot, ty) = match column {
+            Column::Skip => return Ok(()),
+            Column::Text(slot) => (Some(*slot), &Type::String),
+            Column::Slot(slot, ty, _) => (Some(*slot), ty),
+            Column::Rest(_, ty, _) | Column::Check(ty, _) => (None, ty),
+        };
+        let made: Result<Cell, Misfit> = cell(ty, out);
+        let made = made.map_err(|misfit| misfit.within(column.name()).to_string())?;
+        match (slot, column) {
+            (Some(_), _) if self.in_order => out.cells.push(made),
+            (Some(slot), _) => out.cells[base + slot] = made,
+            (None, Column::Rest(key, ..)) => others.push((key.clone(), made.detach(out.blocks))),
+            (None, _) => {}
+        }
+        Ok(())
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::steps::{BatchStep, Cx, Flow, ItemError, ItemErrorKind, Op, RunError};
-use crate::value::{Batch, Block, Blocks, Cell, Shape, Span, Type};
+use crate::value::{Batch, Blocks, Cell, Shape, Span, Type};
 
 /// Reads one text into one row.
 pub(in crate::steps) trait Parser: Clone + Send + Sync + 'static {
@@ -70,7 +70,6 @@ pub(in crate::steps) fn op(parser: impl Parser, out: &Type) -> Op {
         Box::new(ParseStep {
             parser: parser.clone(),
             shape: shape.clone(),
-            places: Places::default(),
         })
     }))
 }
@@ -78,7 +77,6 @@ pub(in crate::steps) fn op(parser: impl Parser, out: &Type) -> Op {
 struct ParseStep<P> {
     parser: P,
     shape: Arc<Shape>,
-    places: Places,
 }
 
 impl<P: Parser> BatchStep for ParseStep<P> {
@@ -107,7 +105,8 @@ impl<P: Parser> BatchStep for ParseStep<P> {
                 Ok(()) => out.grew_from(&batch, i),
                 Err(Wrong::Text(message)) => {
                     cells.truncate(before);
-                    let place = span.and_then(|s| self.places.of(batch.blocks(), s));
+                    let block = span.and_then(|s| Some((s, batch.blocks().block_of(s)?)));
+                    let place = block.and_then(|(s, block)| block.line_at(s.place().1));
                     let message = place.map_or(message.clone(), |p| format!("{p}: {message}"));
                     cx.fail(batch.origin(i), row, ItemError::parse(message));
                 }
@@ -128,40 +127,4 @@ fn not_text(cell: &Cell, blocks: &Blocks) -> ItemError {
         ItemErrorKind::Type,
         format!("`parse` reads text, but the item is {found}"),
     )
-}
-
-/// Finds files and line numbers: counts on from the last place of a block, so that a file with many errors is
-/// not counted again and again.
-#[derive(Default)]
-struct Places {
-    last: Option<Last>,
-}
-
-struct Last {
-    /// Which block it was: an address that is only compared, and the line that it begins with.
-    block: (usize, u64),
-    at: usize,
-    line: u64,
-}
-
-impl Places {
-    /// `access.log:17`, where the text still stands in what was read from a file.
-    fn of(&mut self, blocks: &Blocks, span: Span) -> Option<String> {
-        let block = blocks.block_of(span)?;
-        let from = block.from()?;
-        let (_, at) = span.place();
-        let this = (std::ptr::from_ref::<Block>(block).addr(), from.line);
-        let (start, line) = match &self.last {
-            Some(last) if last.block == this && last.at <= at => (last.at, last.line),
-            _ => (0, from.line),
-        };
-        let passed = memchr::memchr_iter(b'\n', &block.bytes()[start..at]).count();
-        let line = line + passed as u64;
-        self.last = Some(Last {
-            block: this,
-            at,
-            line,
-        });
-        Some(format!("{}:{line}", from.name))
-    }
 }
