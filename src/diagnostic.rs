@@ -127,7 +127,16 @@ const MOST: usize = 1000;
 #[derive(Debug, Default)]
 pub struct Diagnostics {
     list: Vec<Diagnostic>,
-    suspicions: Vec<(At, Diagnostic)>,
+    suspicions: Vec<Suspicion>,
+}
+
+/// What may lie behind an error.
+#[derive(Debug)]
+struct Suspicion {
+    within: At,
+    instead: Diagnostic,
+    /// Also behind an error in an expression, not only in a form.
+    expressions: bool,
 }
 
 impl Diagnostics {
@@ -137,10 +146,23 @@ impl Diagnostics {
         }
     }
 
-    /// What lies behind an error of form or expression within a stretch of the file, should there be one: it is
-    /// then told instead.
+    /// What lies behind an error of form within a stretch of the file, should there be one: it is then told
+    /// instead.
     pub fn suspect(&mut self, within: At, instead: Diagnostic) {
-        self.suspicions.push((within, instead));
+        self.suspicions.push(Suspicion {
+            within,
+            instead,
+            expressions: false,
+        });
+    }
+
+    /// As [`Diagnostics::suspect`], for what lies behind an error of form or in an expression: it was cut in two.
+    pub fn suspect_cut(&mut self, within: At, instead: Diagnostic) {
+        self.suspicions.push(Suspicion {
+            within,
+            instead,
+            expressions: true,
+        });
     }
 
     pub fn has_errors(&self) -> bool {
@@ -163,12 +185,14 @@ impl Diagnostics {
     pub fn sorted(self) -> Vec<Diagnostic> {
         let mut told = Diagnostics::default();
         for d in self.list {
-            let form = matches!(d.code, "E0103" | "E0105" | "E0106") || d.code.starts_with("E03");
-            let behind = self
-                .suspicions
-                .iter()
-                .find(|(within, _)| form && within.start <= d.at.start && d.at.end <= within.end);
-            told.push(behind.map_or(d, |(_, instead)| instead.clone()));
+            let form = matches!(d.code, "E0103" | "E0105" | "E0106");
+            let expression = matches!(d.code, "E0301" | "E0302" | "E0303" | "E0305");
+            let behind = self.suspicions.iter().find(|s| {
+                (form || expression && s.expressions)
+                    && s.within.start <= d.at.start
+                    && d.at.end <= s.within.end
+            });
+            told.push(behind.map_or(d, |s| s.instead.clone()));
         }
         told.list.sort_by_key(|d| (d.at, d.severity()));
         told.list

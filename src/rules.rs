@@ -430,6 +430,16 @@ A value is changed by its name, an array element by element: `add: {total: 1, "h
 Want fewer, or declare more.",
     },
     Rule {
+        code: "W0405",
+        title: "an item that may wait for ever",
+        explain: "In a queue with `order: lifo` or `priority`, who comes later may go first. Behind a source that never ends (a file
+that is followed), somebody may always come later, and an item at the end of the line never have its turn.
+
+    recent: {order: lifo, max: 100}      # behind `read: {path: app.log, follow: true}`
+
+Take `order: fifo`, or let the queue drop what is too old: `full: drop_oldest`.",
+    },
+    Rule {
         code: "W0501",
         title: "a reader that starts only after its writer has ended",
         explain: "The connection between them holds what is written until then. If that is more than `max` items (or `max_bytes`), the

@@ -12,6 +12,7 @@ mod cases;
 mod compile;
 mod flow;
 mod guards;
+mod loops;
 mod names;
 mod places;
 mod settings;

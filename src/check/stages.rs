@@ -66,13 +66,24 @@ impl Stage<'_> {
     }
 }
 
+impl<'f> ReadStep<'f> {
+    /// The first of these steps, where it is one or has one in it.
+    pub fn find(&self, names: &[&str]) -> Option<&'f StepNode> {
+        find(self.node, &self.inner, names)
+    }
+}
+
+fn find<'f>(node: &'f StepNode, inner: &[Inner<'f>], names: &[&str]) -> Option<&'f StepNode> {
+    if inner.is_empty() {
+        return Some(node).filter(|n| names.contains(&&*n.key.text));
+    }
+    inner.iter().find_map(|i| find(i.node, &i.inner, names))
+}
+
 impl<'f> Inner<'f> {
     /// The first of these steps in it.
     fn find(&self, names: &[&str]) -> Option<&'f StepNode> {
-        if self.inner.is_empty() {
-            return Some(self.node).filter(|n| names.contains(&&*n.key.text));
-        }
-        self.inner.iter().find_map(|i| i.find(names))
+        find(self.node, &self.inner, names)
     }
 }
 
@@ -158,11 +169,12 @@ impl<'f> Reading<'_, 'f> {
             });
         }
         if let Some(ty) = &m.result {
+            let at = ty.at;
             let ty = read_type(ty, &self.room.types, self.out);
             let last = self.steps.last_mut().and_then(|s| s.known.as_mut());
             let cast = last.and_then(|k| (!k.step.target(&ty)).then_some(k.group));
             if let Some(group) = cast {
-                let step: Box<dyn Step> = Box::new(Cast::to(ty));
+                let step: Box<dyn Step> = Box::new(Cast::to(ty, at));
                 self.steps.push(ReadStep {
                     node,
                     policy,

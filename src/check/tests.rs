@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::diagnostic::Place;
-use crate::spec::{Given, load};
+use crate::spec::{Given, Placed, load};
 use crate::value::Type;
 
 /// Reads and checks a file; the plan, where there is one, and each diagnostic as `CODE line:column message`
@@ -13,7 +13,16 @@ fn check(yaml: &str) -> (Option<Plan>, Vec<String>) {
         text: yaml.into(),
     };
     let mut diagnostics = Diagnostics::default();
-    let file = load(&source, &Given::default(), &mut diagnostics);
+    let mut file = load(&source, &Given::default(), &mut diagnostics);
+    // `feedback` is refused until connections spill; its rules hold already.
+    for queue in file.iter_mut().flat_map(|f| &mut f.queues) {
+        if queue.name.text == "again" {
+            queue.feedback = Some(Placed {
+                value: true,
+                at: queue.at,
+            });
+        }
+    }
     let read = diagnostics.has_errors();
     let (plan, found) = match file {
         Some(file) => super::check(
@@ -736,4 +745,122 @@ fn a_thousand_stages_are_one_pass_over_each() {
         &said[..said.len().min(3)]
     );
     assert_eq!(said.len(), 1);
+}
+
+#[test]
+fn a_loop_through_a_feedback_queue_is_none_for_the_order_of_the_stages() {
+    let plan = plan(&stages(
+        "queues: {again: {of: string, max: 5}}",
+        &[
+            "a: {do: [read: a.log], to: again}",
+            "b: {from: again, do: [filter: size(item) > 1, put: {again: 'item.substring(1)'}]}",
+            "z: {from: b, do: [print: '{}']}",
+        ],
+    ));
+    assert!(plan.conns[0].feedback);
+    assert_eq!(plan.conns[0].full, crate::plan::Full::Spill);
+    assert_eq!(plan.conns[0].writers.len(), 2);
+    assert_eq!(plan.stages[1].puts, [plan.conns[0].id]);
+    assert_eq!(plan.stages[1].ordered, crate::plan::Ordered::No);
+}
+
+#[test]
+fn a_loop_closed_by_a_put_is_one() {
+    let said = only(&stages(
+        "queues: [q]",
+        &[
+            "a: {do: [read: a.log], to: q}",
+            "b: {from: q, do: [put: {q: item}]}",
+        ],
+    ));
+    assert!(
+        said.starts_with("E0405 4:13 the stage `b` reads from itself"),
+        "{said}"
+    );
+}
+
+#[test]
+fn what_is_put_must_be_of_the_type_that_is_declared() {
+    let said = only(&stages(
+        "queues: {q: int}",
+        &[
+            "a: {do: [read: a.log, put: {q: item}]}",
+            "b: {from: q, do: [print: '{}']}",
+        ],
+    ));
+    assert!(said.starts_with("E0304 3:31 stage `a` puts string, and the queue `q` takes int\n  here: string is no int"), "{said}");
+    let said = check(&stages(
+        "",
+        &["a: {do: [read: a.log, put: {nowhere: item}]}"],
+    ))
+    .1;
+    assert!(
+        said[0].starts_with("E0201 3:31 there is no pipe or queue `nowhere`"),
+        "{said:?}"
+    );
+}
+
+#[test]
+fn what_comes_back_must_fit_what_went_in_first() {
+    let said = only(&stages(
+        "queues: [again]",
+        &[
+            "a: {do: [read: a.log], to: again}",
+            "b: {from: again, do: [map: size(item)], to: again}",
+        ],
+    ));
+    assert!(
+        said.starts_with("E0304 4:47 stage `b` gives int, and the queue `again` takes string"),
+        "{said}"
+    );
+    assert!(
+        said.contains("declare the queue's type with `of`"),
+        "{said}"
+    );
+}
+
+#[test]
+fn what_gives_its_results_at_the_end_stands_in_no_loop() {
+    let said = check(&stages(
+        "queues: {again: string}",
+        &[
+            "a: {do: [read: a.log], to: again}",
+            "b: {from: again, do: [filter: item != '', {unique: item}], to: again}",
+            "c: {from: again, do: [{sort: item}], to: again}",
+        ],
+    ))
+    .1;
+    assert!(said[0].starts_with("E0407 5:26 `sort` gives its results when its input has ended, and stage `c` is in a loop"), "{said:?}");
+    assert_eq!(said.len(), 1);
+}
+
+#[test]
+fn an_order_behind_an_endless_source_may_keep_an_item_for_ever() {
+    let lifo = |source: &str| {
+        stages(
+            "queues: {q: {order: lifo}}",
+            &[
+                &format!("a: {{do: [read: {source}]}}"),
+                "b: {from: a, do: [filter: item != ''], to: q}",
+                "z: {from: q, do: [print: '{}']}",
+            ],
+        )
+    };
+    let said = only(&lifo("{path: a.log, follow: true}"));
+    assert!(
+        said.starts_with(
+            "W0405 1:21 the queue `q` may keep an item for ever: stage `a` never ends"
+        ),
+        "{said}"
+    );
+    assert_eq!(codes(&lifo("a.log")), [""; 0]);
+}
+
+#[test]
+fn a_step_in_a_list_on_one_line_is_told_what_is_wrong_with_it() {
+    let said = only(&stages(
+        "",
+        &["a: {do: [read: a.log, parse: common, filter: statuss > 3, print: '{}']}"],
+    ));
+    assert!(said.starts_with("E0302 3:48"), "{said}");
 }

@@ -3,10 +3,11 @@
 use std::collections::HashSet;
 
 use super::Room;
+use super::loops;
 use super::names::Named;
 use super::stages::Stages;
 use crate::diagnostic::{At, Diagnostic, Diagnostics};
-use crate::plan::{ConnKind, components};
+use crate::plan::ConnKind;
 use crate::spec::{self, Full, Key, OnError, Order, StepNode, Text, To};
 
 /// One end of a connection.
@@ -95,6 +96,17 @@ impl Conn<'_> {
     }
 }
 
+impl Ends<'_> {
+    /// Every way out: for items, for what is put, for dead letters.
+    pub fn ways_out(&self) -> impl Iterator<Item = usize> {
+        self.outputs
+            .iter()
+            .chain(&self.puts)
+            .chain(&self.dead)
+            .copied()
+    }
+}
+
 impl<'f> Wiring<'f> {
     pub fn of(room: &Room<'f>, out: &mut Diagnostics) -> Wiring<'f> {
         let file = room.file;
@@ -147,7 +159,9 @@ impl<'f> Wiring<'f> {
         }
         self.two_ends(room, out);
         self.orders(out);
-        self.circles(room, out);
+        loops::order(self, room, out);
+        loops::memories(self, room, stages, out);
+        loops::endless(self, room, stages, out);
     }
 
     fn write(
@@ -350,69 +364,6 @@ impl<'f> Wiring<'f> {
                 );
             }
         }
-    }
-
-    /// Puts the stages in order; a circle must pass a feedback queue.
-    fn circles(&mut self, room: &Room<'f>, out: &mut Diagnostics) {
-        let count = self.stages.len();
-        let edges = |conns: &[Conn<'_>]| -> Vec<(usize, usize)> {
-            let forward = conns.iter().enumerate().filter(|(_, c)| !c.is_feedback());
-            forward
-                .flat_map(|(i, c)| {
-                    let written = c.writers.iter().map(move |w| (w.stage, count + i));
-                    written.chain(c.readers.iter().map(move |r| (count + i, r.stage)))
-                })
-                .collect()
-        };
-        for component in components(count + self.conns.len(), edges(&self.conns)) {
-            let stages: Vec<usize> = component.iter().copied().filter(|n| *n < count).collect();
-            if component.len() > 1 {
-                self.refuse_circle(room, &stages, out);
-            }
-            self.order.extend(stages);
-        }
-    }
-
-    fn refuse_circle(&self, room: &Room<'f>, stages: &[usize], out: &mut Diagnostics) {
-        let inside: HashSet<usize> = stages.iter().copied().collect();
-        let first = stages.iter().copied().min().unwrap_or_default();
-        // One way round, for the message: from each stage to a reader inside, until a stage comes twice.
-        let mut way = vec![first];
-        let mut place = None;
-        loop {
-            let last = way[way.len() - 1];
-            let readers = self.stages[last]
-                .outputs
-                .iter()
-                .flat_map(|c| &self.conns[*c].readers);
-            let next = readers
-                .filter(|r| inside.contains(&r.stage))
-                .min_by_key(|r| !way.contains(&r.stage));
-            let Some(next) = next.filter(|_| way.len() <= stages.len()) else {
-                break;
-            };
-            place = Some(next.at);
-            let again = way.iter().position(|s| *s == next.stage);
-            way.push(next.stage);
-            if let Some(again) = again {
-                way.drain(..again);
-                break;
-            }
-        }
-        let names: Vec<String> = way
-            .iter()
-            .map(|s| format!("`{}`", room.file.stages[*s].name.text))
-            .collect();
-        let at = place.unwrap_or(room.file.stages[first].name.at);
-        let text = match names.as_slice() {
-            [one, _] if way[0] == way[1] => format!("the stage {one} reads from itself"),
-            _ => format!("the stages {} form a loop", names.join(" → ")),
-        };
-        out.push(
-            Diagnostic::new("E0405", at, text)
-                .help("where a loop is meant, close it with a queue: `queues: {again: {of: T, feedback: true}}`")
-                .help("such a loop ends when nothing in it is unfinished"),
-        );
     }
 }
 

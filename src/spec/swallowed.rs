@@ -66,7 +66,7 @@ pub(super) fn suspect(
             Value::Scalar(_) => return,
         };
         for at in cut_at_commas(&parts) {
-            diagnostics.suspect(at, quotes(text, at, "YAML cuts this at the comma"));
+            diagnostics.suspect_cut(at, quotes(text, at, "YAML cuts this at the comma"));
         }
     }
 }

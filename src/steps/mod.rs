@@ -126,6 +126,11 @@ pub trait Step: Debug + Send + Sync {
         false
     }
 
+    /// Is it a source that has no end by itself?
+    fn is_endless(&self) -> bool {
+        false
+    }
+
     /// What it puts into queues beside the item's own way, as far as types were inferred.
     fn puts(&self) -> Vec<Put<'_>> {
         Vec::new()

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::super::{
     BatchStep, CompileCx, Compiled, Convert, Cx, Flow, Infer, ItemError, ItemErrorKind, Op, Step,
 };
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{At, Diagnostic};
 use crate::expr::{Env, Use, Uses};
 use crate::value::convert::{fit, fit_row};
 use crate::value::{Batch, Blocks, Cell, Shape, Type};
@@ -14,11 +14,13 @@ use crate::value::{Batch, Blocks, Cell, Shape, Type};
 #[derive(Debug)]
 pub struct Cast {
     to: Type,
+    /// Where it is written.
+    at: At,
 }
 
 impl Cast {
-    pub fn to(ty: Type) -> Cast {
-        Cast { to: ty }
+    pub fn to(ty: Type, at: At) -> Cast {
+        Cast { to: ty, at }
     }
 }
 
@@ -29,7 +31,7 @@ impl Step for Cast {
         {
             let message = format!("{input} cannot become {}", self.to);
             cx.diagnostics.push(
-                Diagnostic::new("E0304", cx.at, message)
+                Diagnostic::new("E0304", self.at, message)
                     .label(why)
                     .help("`as` checks what it is given and reads scalars from text; for anything else write a `map`"),
             );

@@ -392,6 +392,10 @@ impl Step for Read {
         true
     }
 
+    fn is_endless(&self) -> bool {
+        self.recipe.follow
+    }
+
     fn describe(&self) -> String {
         let paths: Vec<&str> = self.paths.iter().map(TemplateText::text).collect();
         format!("read {}", paths.join(", "))

@@ -1,0 +1,159 @@
+//! Loops of stages and connections, and streams without an end: what may stand there, and what must not.
+
+use std::collections::{HashMap, HashSet};
+
+use super::Room;
+use super::stages::Stages;
+use super::wiring::{Conn, Wiring};
+use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::plan::components;
+
+/// The stages and connections as a graph, writers before readers; connections come after the stages.
+fn circles(wiring: &Wiring<'_>, with: impl Fn(&Conn<'_>) -> bool) -> Vec<Vec<usize>> {
+    let count = wiring.stages.len();
+    let conns = wiring.conns.iter().enumerate().filter(|(_, c)| with(c));
+    let edges: Vec<(usize, usize)> = conns
+        .flat_map(|(i, c)| {
+            let written = c.writers.iter().map(move |w| (w.stage, count + i));
+            written.chain(c.readers.iter().map(move |r| (count + i, r.stage)))
+        })
+        .collect();
+    components(count + wiring.conns.len(), edges)
+}
+
+/// Puts the stages in order; a circle must pass a feedback queue.
+pub(super) fn order(wiring: &mut Wiring<'_>, room: &Room<'_>, out: &mut Diagnostics) {
+    let count = wiring.stages.len();
+    let mut order = Vec::with_capacity(count);
+    for component in circles(wiring, |c| !c.is_feedback()) {
+        let stages: Vec<usize> = component.iter().copied().filter(|n| *n < count).collect();
+        if component.len() > 1 {
+            refuse(wiring, room, &stages, out);
+        }
+        order.extend(stages);
+    }
+    wiring.order = order;
+}
+
+fn refuse(wiring: &Wiring<'_>, room: &Room<'_>, stages: &[usize], out: &mut Diagnostics) {
+    let inside: HashSet<usize> = stages.iter().copied().collect();
+    let first = stages.iter().copied().min().unwrap_or_default();
+    // One way round, for the message: from each stage to a reader inside, until a stage comes twice.
+    let mut way = vec![first];
+    let mut seen: HashMap<usize, usize> = HashMap::from([(first, 0)]);
+    let mut place = None;
+    loop {
+        let last = way[way.len() - 1];
+        let readers = wiring.stages[last]
+            .ways_out()
+            .flat_map(|c| &wiring.conns[c].readers);
+        let next = readers
+            .filter(|r| inside.contains(&r.stage))
+            .min_by_key(|r| !seen.contains_key(&r.stage));
+        let Some(next) = next else { break };
+        place = Some(next.at);
+        let again = seen.insert(next.stage, way.len());
+        way.push(next.stage);
+        if let Some(again) = again {
+            way.drain(..again);
+            break;
+        }
+    }
+    let names: Vec<String> = way
+        .iter()
+        .map(|s| format!("`{}`", room.file.stages[*s].name.text))
+        .collect();
+    let at = place.unwrap_or(room.file.stages[first].name.at);
+    let text = match names.as_slice() {
+        [one, _] if way[0] == way[1] => format!("the stage {one} reads from itself"),
+        _ => format!("the stages {} form a loop", names.join(" → ")),
+    };
+    out.push(
+        Diagnostic::new("E0405", at, text)
+            .help("where a loop is meant, close it with a queue: `queues: {again: {of: T, feedback: true}}`")
+            .help("such a loop ends when nothing in it is unfinished"),
+    );
+}
+
+/// Steps that give their results when their input has ended.
+const AT_THE_END: &[&str] = &["group", "sort", "top"];
+
+/// What gives its results when its input has ended can never give them inside a loop, whose input ends when
+/// nothing in it is unfinished. (`batch` gives out what it has then.)
+pub(super) fn memories(
+    wiring: &Wiring<'_>,
+    room: &Room<'_>,
+    stages: &Stages<'_>,
+    out: &mut Diagnostics,
+) {
+    if !wiring.conns.iter().any(Conn::is_feedback) {
+        return;
+    }
+    let count = wiring.stages.len();
+    for component in circles(wiring, |_| true)
+        .into_iter()
+        .filter(|c| c.len() > 1)
+    {
+        for number in component.into_iter().filter(|n| *n < count) {
+            for step in stages.list[number]
+                .steps
+                .iter()
+                .filter_map(|s| s.find(AT_THE_END))
+            {
+                let (name, stage) = (&step.key.text, &room.file.stages[number].name.text);
+                let message = format!(
+                    "`{name}` gives its results when its input has ended, and stage `{stage}` is in a loop"
+                );
+                out.push(
+                    Diagnostic::new("E0407", step.key.at, message)
+                        .help("put it into a stage behind the loop, which reads what leaves it"),
+                );
+            }
+        }
+    }
+}
+
+/// Warns of orders in which an item may wait for ever, since others always come before it.
+pub(super) fn endless(
+    wiring: &Wiring<'_>,
+    room: &Room<'_>,
+    stages: &Stages<'_>,
+    out: &mut Diagnostics,
+) {
+    let mut endless = vec![None; wiring.stages.len()];
+    for &number in &wiring.order {
+        let source = stages.list[number]
+            .steps
+            .first()
+            .and_then(|s| s.known.as_ref());
+        let own =
+            wiring.stages[number].inputs.is_empty() && source.is_some_and(|k| k.step.is_endless());
+        let writers = wiring.stages[number]
+            .inputs
+            .iter()
+            .flat_map(|c| &wiring.conns[*c].writers);
+        let before = writers.filter_map(|w| endless[w.stage]).next();
+        endless[number] = if own { Some(number) } else { before };
+    }
+    for conn in &wiring.conns {
+        let Some(order) = conn
+            .declared
+            .and_then(|d| d.order)
+            .filter(|_| !conn.is_fifo())
+        else {
+            continue;
+        };
+        if let Some(source) = conn.writers.iter().find_map(|w| endless[w.stage]) {
+            let stage = &room.file.stages[source].name.text;
+            let message = format!(
+                "{} may keep an item for ever: stage `{stage}` never ends",
+                conn.describe()
+            );
+            out.push(
+                Diagnostic::new("W0405", order.at, message).help(
+                    "others may always come before it; `order: fifo` lets each have its turn",
+                ),
+            );
+        }
+    }
+}
