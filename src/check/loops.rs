@@ -128,11 +128,11 @@ pub(super) fn endless(
             .and_then(|s| s.known.as_ref());
         let own =
             wiring.stages[number].inputs.is_empty() && source.is_some_and(|k| k.step.is_endless());
-        let writers = wiring.stages[number]
+        let mut writers = wiring.stages[number]
             .inputs
             .iter()
             .flat_map(|c| &wiring.conns[*c].writers);
-        let before = writers.filter_map(|w| endless[w.stage]).next();
+        let before = writers.find_map(|w| endless[w.stage]);
         endless[number] = if own { Some(number) } else { before };
     }
     for conn in &wiring.conns {
