@@ -442,6 +442,11 @@ impl Batch {
         if self.rows as u64 * 4 > self.span {
             return;
         }
+        self.compact();
+    }
+
+    /// Copies the rows out of blocks of which they are less than a quarter.
+    pub fn compact(&mut self) {
         let held = self.blocks.held();
         if held < 64 << 10 {
             return;

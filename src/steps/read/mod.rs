@@ -23,7 +23,7 @@ use super::{CompileCx, Compiled, Group, Infer, Op, Opt, Reader, Source, Step, St
 use crate::diagnostic::{Diagnostic, nearest};
 use crate::expr::{Env, Uses};
 use crate::spec::{Key, Node};
-use crate::value::{Blocks, JsonReader, Row, Shape, Type};
+use crate::value::{BlockPool, Blocks, JsonReader, Row, Shape, Type};
 
 pub(super) static READ: StepDef = StepDef {
     name: "read",
@@ -114,6 +114,9 @@ struct Read {
     target: Option<Type>,
 }
 
+/// Blocks that are kept to be read into again.
+const IDLE_BLOCKS: usize = 16;
+
 /// How files are read, but for what is made of the records.
 #[derive(Clone, Copy, Debug)]
 struct Recipe {
@@ -126,7 +129,8 @@ struct Recipe {
 }
 
 impl Recipe {
-    fn source(&self, places: Result<Vec<Place>, String>) -> Box<dyn Source> {
+    /// A source of these files, which reads into the blocks of a pool.
+    fn source(&self, places: Result<Vec<Place>, String>, pool: &Arc<BlockPool>) -> Box<dyn Source> {
         let encoding = if self.format == Format::Bytes {
             Encoding::Utf8
         } else {
@@ -143,7 +147,7 @@ impl Recipe {
                 header: self.header,
             },
         };
-        Box::new(Records::new(inputs, cut, self.max_line))
+        Box::new(Records::new(inputs, cut, self.max_line, pool.clone()))
     }
 }
 
@@ -369,7 +373,9 @@ impl Step for Read {
         }
         let places = self.places(cx);
         let recipe = self.recipe;
-        let op = Op::Source(Arc::new(move || recipe.source(places.clone())));
+        let op = Op::Source(Arc::new(move || {
+            recipe.source(places.clone(), &BlockPool::new(IDLE_BLOCKS))
+        }));
         Compiled {
             out: self.cut(),
             op,

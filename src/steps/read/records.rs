@@ -16,8 +16,6 @@ use crate::wait::Wait;
 
 /// The size of a block; large enough that a read costs little, small enough that a few stay in the cache.
 const BLOCK: usize = 256 << 10;
-/// Idle blocks that are kept.
-const KEPT: usize = 16;
 /// Of a record that is in error, this much is shown.
 const SHOWN: usize = 200;
 /// What some programs put before a text to say that it is UTF-8.
@@ -68,13 +66,13 @@ enum Refill {
 }
 
 impl Records {
-    pub(super) fn new(inputs: Inputs, cut: Cut, max_line: usize) -> Records {
+    pub(super) fn new(inputs: Inputs, cut: Cut, max_line: usize, pool: Arc<BlockPool>) -> Records {
         Records {
             inputs,
             cut,
             max_line,
             shape: Shape::of(&Type::String),
-            pool: BlockPool::new(KEPT),
+            pool,
             block: Arc::new(Block::default()),
             at: 0,
             len: 0,
@@ -366,7 +364,7 @@ mod tests {
             Place::of(name, folder.path())
         });
         let inputs = Inputs::new(Ok(places.collect()), how.encoding, false);
-        let mut source = Records::new(inputs, how.cut, how.max_line);
+        let mut source = Records::new(inputs, how.cut, how.max_line, BlockPool::new(2));
         let mut bench = Bench::default();
         let batches = bench.pull_all(&mut source, how.want)?;
         assert!(
@@ -429,6 +427,7 @@ mod tests {
             Inputs::new(Ok(places.to_vec()), Encoding::Utf8, false),
             Cut::Lines,
             100,
+            BlockPool::new(2),
         );
         let error = Bench::default().pull_all(&mut source, 10).unwrap_err();
         assert!(matches!(error, RunError::Io { what, .. } if what == "cannot read gone"));

@@ -9,7 +9,7 @@ use crate::expr::TemplateCode;
 use crate::steps::{
     BatchStep, Cx, Faults, Flow, ItemError, ItemErrorKind, Op, Outcome, Pull, RunError,
 };
-use crate::value::{Batch, Row};
+use crate::value::{Batch, BlockPool, Row};
 
 /// Rows that are read at once.
 const WANT: usize = 256;
@@ -35,6 +35,7 @@ impl Plan {
             Box::new(Within {
                 plan: plan.clone(),
                 second,
+                pool: BlockPool::new(super::IDLE_BLOCKS),
             })
         }))
     }
@@ -43,6 +44,7 @@ impl Plan {
 struct Within {
     plan: Arc<Plan>,
     second: Option<Box<dyn BatchStep>>,
+    pool: Arc<BlockPool>,
 }
 
 /// Item errors of rows that one item's files gave: they are that item's.
@@ -110,7 +112,7 @@ impl Within {
             commons,
             step: *step,
         };
-        let mut source = self.plan.recipe.source(Ok(places));
+        let mut source = self.plan.recipe.source(Ok(places), &self.pool);
         let mut made = Vec::new();
         loop {
             let batch = match source.pull(WANT, &mut cx) {
@@ -119,7 +121,7 @@ impl Within {
                 Pull::Stop(error) => return Err(error),
                 Pull::Wait(_) => unreachable!("BUG: a regular file keeps us waiting"),
             };
-            let batch = match &mut self.second {
+            let mut batch = match &mut self.second {
                 None => batch,
                 Some(second) => match second.run(batch, &mut cx) {
                     Flow::Next(batch) => batch,
@@ -127,6 +129,8 @@ impl Within {
                     other => unreachable!("BUG: rows were read to {other:?}"),
                 },
             };
+            // Many small files must not hold a block each.
+            batch.compact();
             if !batch.is_empty() {
                 made.push(batch);
             }

@@ -17,6 +17,7 @@ use self::format::{FORMATS, Format};
 use self::path::PathCode;
 use self::put::Write;
 use self::sink::{Place, Plan, Render};
+use super::parse::read_delimiter;
 use super::template_text::TemplateText;
 use super::words::{Args, a, field_names, no_item, unknown_field};
 use super::{CompileCx, Compiled, Group, Infer, Opt, Reader, Step, StepDef};
@@ -72,6 +73,12 @@ pub(super) static WRITE: StepDef = StepDef {
             required: false,
         },
         Opt {
+            name: "delimiter",
+            form: "string",
+            help: "What stands between the fields of csv, such as `;`.",
+            required: false,
+        },
+        Opt {
             name: "header",
             form: "bool",
             help: "Whether csv and tsv begin with the names of the columns.",
@@ -91,6 +98,7 @@ struct WriteStep {
     replace: bool,
     compression: Option<Compression>,
     header: bool,
+    delimiter: u8,
     columns: Option<Vec<Key>>,
 }
 
@@ -122,6 +130,14 @@ fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Box<dyn Step>> {
         Some(node) => Some(field_names(node, "`columns`", reader)?),
         None => None,
     };
+    let mut delimiter = if format == Format::Tsv { b'\t' } else { b',' };
+    if let Some(node) = args.get("delimiter") {
+        delimiter = read_delimiter(node, reader)?;
+        if !matches!(format, Format::Csv | Format::Tsv) {
+            let message = "`delimiter` has a meaning only in the formats `csv` and `tsv`";
+            reader.error("E0105", node.at, message);
+        }
+    }
     for option in ["columns", "header"] {
         if let (Some(node), false) = (args.get(option), format.has_columns()) {
             let message = format!(
@@ -141,6 +157,7 @@ fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Box<dyn Step>> {
         replace,
         compression,
         header,
+        delimiter,
         columns,
     };
     if let (Some(node), true) = (args.get("replace"), replace && append) {
@@ -261,6 +278,7 @@ impl Step for WriteStep {
             replace: self.replace,
             compression: self.compression,
             header: self.header,
+            delimiter: self.delimiter,
             columns: self
                 .columns
                 .as_ref()

@@ -32,6 +32,7 @@ pub(super) struct Plan {
     pub replace: bool,
     pub compression: Option<Compression>,
     pub header: bool,
+    pub delimiter: u8,
     /// The columns that the user asked for.
     pub columns: Option<Vec<String>>,
     pub shape: Arc<Shape>,
@@ -42,11 +43,7 @@ pub(super) struct Plan {
 impl Plan {
     pub(super) fn separated(&self) -> Separated {
         Separated {
-            delimiter: if self.format == Format::Tsv {
-                b'\t'
-            } else {
-                b','
-            },
+            delimiter: self.delimiter,
         }
     }
 

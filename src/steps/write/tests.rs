@@ -76,6 +76,7 @@ fn step(to: &str, format: Format) -> WriteStep {
         replace: false,
         compression: None,
         header: true,
+        delimiter: if format == Format::Tsv { b'\t' } else { b',' },
         columns: None,
     }
 }
@@ -177,6 +178,17 @@ fn csv_has_a_header_and_quotes_what_needs_it() {
         written(&bare, &Type::Int.optional(), &["1", "null"]).0,
         "1\n\"\"\n"
     );
+}
+
+#[test]
+fn the_delimiter_may_be_another() {
+    let other = WriteStep {
+        delimiter: b';',
+        ..step("stdout", Format::Csv)
+    };
+    let ty = record(&[("a", Type::String), ("b", Type::String)]);
+    let (out, _) = written(&other, &ty, &[r#"{"a":"1;2","b":"3,4"}"#]);
+    assert_eq!(out, "a;b\n\"1;2\";3,4\n");
 }
 
 #[test]
@@ -625,6 +637,7 @@ fn mistakes_are_said_where_they_are_made() {
     );
     assert!(wrong("write: {to: stdout, append: true}").contains("are for files"));
     assert!(wrong("write: {to: a, compress: xz}").contains("gzip, zstd"));
+    assert!(wrong("write: {to: a, delimiter: ';'}").contains("only in the formats"));
     assert!(wrong("write: {to: a, columns: [n]}").contains("no meaning in the format `lines`"));
     assert!(wrong("write: {to: a.csv, columns: [m]}").contains("E0302 the item has no field `m`"));
     assert!(

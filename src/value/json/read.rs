@@ -85,11 +85,8 @@ impl JsonReader {
                 .iter()
                 .map(|f| {
                     let slot = kept.slot(&f.name);
-                    let how = if slot.is_some() {
-                        wanted.of(&f.name)
-                    } else {
-                        Want::Skip
-                    };
+                    // A field that is looked at but has no slot is only checked.
+                    let how = wanted.of(&f.name);
                     Known {
                         name: f.name.clone(),
                         ty: f.ty.clone(),
@@ -554,7 +551,7 @@ impl<'de> Visitor<'de> for RowVisitor<'_, '_> {
                     next = i + 1;
                     fields.seen[i / 64] |= 1 << (i % 64);
                     let cell = match (field.slot, field.how) {
-                        (None, _) | (_, Want::Skip) => {
+                        (_, Want::Skip) | (None, Want::Pass) => {
                             map.next_value::<IgnoredAny>()?;
                             continue;
                         }
@@ -721,6 +718,23 @@ mod tests {
             looked, r#"{"a":1500.0,"b":"A"}"#,
             "what is handed on stays on one line"
         );
+    }
+
+    #[test]
+    fn a_field_without_a_slot_is_checked_where_it_is_to_be_looked_at() {
+        let declared = record(&[("a", Type::Int), ("b", Type::Int)]);
+        let out = record(&[("a", Type::Int)]);
+        let text = r#"{"a": 1, "b": "x"}"#;
+        let read = |how| {
+            let fields = vec![("a".into(), Want::Look), ("b".into(), how)];
+            let wanted = Wanted {
+                fields,
+                rest: Want::Skip,
+            };
+            read_as(text, &declared, &out, wanted)
+        };
+        assert_eq!(read(Want::Skip).unwrap(), r#"{"a":1}"#);
+        assert!(read(Want::Look).unwrap_err().contains("`b` must be an int"));
     }
 
     #[test]
