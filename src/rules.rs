@@ -458,4 +458,16 @@ for it.
 
 Use it, or take it out.",
     },
+    Rule {
+        code: "W0701",
+        title: "rows that are read as lines",
+        explain: "The name of the file says that there are rows of separated values in it, but `read` gives lines, as
+it does for every file unless it is told otherwise. So the header is an item too, and a row that goes over several lines
+becomes several items.
+
+    - read: people.csv                           # lines
+    - read: {path: people.csv, format: csv}      # rows
+
+Where lines are meant, say so with `format: lines`.",
+    },
 ];

@@ -111,6 +111,8 @@ struct Read {
     paths: Vec<TemplateText>,
     recipe: Recipe,
     columns: Option<Vec<Key>>,
+    /// The format was written, and not left to be `lines`.
+    said_format: bool,
     target: Option<Type>,
 }
 
@@ -244,6 +246,7 @@ fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Box<dyn Step>> {
         paths,
         recipe,
         columns,
+        said_format: args.get("format").is_some(),
         target: None,
     }))
 }
@@ -318,6 +321,31 @@ impl Read {
         Some(Compiled { out, op })
     }
 
+    /// Rows that are read as lines are seldom meant.
+    fn doubt_lines(&self, cx: &mut Infer<'_>) {
+        for path in &self.paths {
+            let name = path.text();
+            let name = [".gz", ".zst"]
+                .iter()
+                .find_map(|c| name.strip_suffix(c))
+                .unwrap_or(name);
+            let Some(format) = ["csv", "tsv"]
+                .into_iter()
+                .find(|f| name.ends_with(&format!(".{f}")))
+            else {
+                continue;
+            };
+            let message = format!(
+                "`{}` is read as lines, though its name says {format}",
+                path.text()
+            );
+            cx.diagnostics.push(
+                Diagnostic::new("W0701", path.at(), message)
+                    .help(format!("write `read: {{path: {}, format: {format}}}`; `format: lines` says that lines are meant", path.text())),
+            );
+        }
+    }
+
     /// What the source itself gives.
     fn cut(&self) -> Type {
         if self.recipe.format == Format::Bytes {
@@ -334,6 +362,9 @@ impl Step for Read {
             path.check(input, cx);
         }
         let full = self.full();
+        if !self.said_format {
+            self.doubt_lines(cx);
+        }
         if self.recipe.format == Format::Rows {
             let known = self.column_names();
             if let Err(message) = csv::check(known.as_deref(), &full) {

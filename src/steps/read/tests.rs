@@ -254,6 +254,68 @@ fn behind_other_steps_each_item_says_what_is_read() {
 }
 
 #[test]
+fn a_named_pipe_is_read_as_it_comes() {
+    use std::io::Write as _;
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("pipe");
+    nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let writer = std::thread::spawn(move || {
+        let mut pipe = std::fs::File::create(path).unwrap();
+        for n in 0..50_000 {
+            writeln!(pipe, "{n}").unwrap();
+        }
+        pipe.write_all(b"last").unwrap();
+    });
+    let ran = all("read: pipe", None, dir.path());
+    writer.join().unwrap();
+    assert_eq!(ran.out.len(), 50_001);
+    assert_eq!(
+        (&ran.out[49_999], &ran.out[50_000]),
+        (&json!("49999"), &json!("last"))
+    );
+}
+
+#[test]
+fn a_reader_of_a_pipe_that_is_gone_ends_its_thread() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("pipe");
+    nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let writer = std::thread::spawn({
+        let path = path.clone();
+        move || {
+            use std::io::Write as _;
+            let mut pipe = std::fs::File::create(path).unwrap();
+            // Ends when nobody reads any more; a pipe and the chunks under way hold less than this.
+            (0..1_000_000)
+                .try_for_each(|_| pipe.write_all(b"some line or other\n"))
+                .unwrap_err()
+                .kind()
+        }
+    });
+    let places = Ok(vec![super::Place::of("pipe", dir.path())]);
+    let inputs = super::Inputs::new(places, super::Encoding::Utf8, false);
+    let mut source = super::Records::new(
+        inputs,
+        super::Cut::Lines,
+        100,
+        crate::value::BlockPool::new(1),
+    );
+    let mut bench = crate::steps::testing::Bench::default();
+    loop {
+        match bench.with(|cx| crate::steps::Source::pull(&mut source, 10, cx)) {
+            crate::steps::Pull::Wait(_) => std::thread::yield_now(),
+            crate::steps::Pull::Rows(mut rows) => {
+                rows.clear();
+                break;
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    drop(source);
+    assert_eq!(writer.join().unwrap(), std::io::ErrorKind::BrokenPipe);
+}
+
+#[test]
 fn mistakes_are_said_where_they_are_made() {
     let wrong = |yaml: &str, target: Option<&Type>| {
         let said = infer_source(yaml, target).expect_err("a mistake");
