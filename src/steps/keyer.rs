@@ -31,15 +31,24 @@ impl By {
         each.into_iter().collect::<Option<_>>().map(By)
     }
 
-    /// Checks it; every type has an order.
-    pub(super) fn check(&self, input: Option<&Type>, step: &str, cx: &mut Infer<'_>) {
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Checks it (every type has an order), and answers the type of each expression.
+    pub(super) fn check(
+        &self,
+        input: Option<&Type>,
+        step: &str,
+        cx: &mut Infer<'_>,
+    ) -> Vec<Option<(&ExprText, Type)>> {
         if input.is_none() {
             cx.diagnostics.push(no_item(step, cx.at));
-            return;
+            return Vec::new();
         }
-        for expr in &self.0 {
-            expr.check(input, cx);
-        }
+        let each = self.0.iter();
+        each.map(|e| Some((e, e.check(input, cx)?.ty().clone())))
+            .collect()
     }
 
     pub(super) fn uses(&self, input: &Type, env: &Env) -> Uses {
@@ -60,6 +69,14 @@ impl By {
             parts: exprs.iter().map(|e| Get::of(e, input)).collect(),
             kind,
             scratch: Blocks::new(),
+        }
+    }
+
+    /// A keyer of general form: its keys are those of `key::encode`, one behind the other, whatever the types.
+    pub(super) fn compile_values(&self, input: Option<&Type>, cx: &CompileCx<'_>) -> Keyer {
+        Keyer {
+            kind: Kind::Any,
+            ..self.compile(input, cx)
         }
     }
 

@@ -26,6 +26,7 @@ mod harness;
 mod key;
 mod keyer;
 mod log;
+mod lookup;
 mod made;
 mod map;
 pub mod modifiers;

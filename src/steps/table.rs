@@ -60,6 +60,7 @@ pub static STEPS: &[&StepDef] = &[
     &super::fields::KEEP,
     &super::fields::REMOVE,
     &super::fields::RENAME,
+    &super::lookup::LOOKUP,
     &super::each::EACH,
     &super::unique::UNIQUE,
     &super::take::TAKE,

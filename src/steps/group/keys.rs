@@ -7,7 +7,7 @@ use hashbrown::HashTable;
 
 /// Numbers for byte strings, in the order in which they are first seen.
 #[derive(Clone, Default)]
-pub(super) struct ByteKeys {
+pub(in crate::steps) struct ByteKeys {
     table: HashTable<u32>,
     hashes: Vec<u64>,
     /// All keys, one behind the other, and where each ends.
@@ -17,11 +17,11 @@ pub(super) struct ByteKeys {
 }
 
 impl ByteKeys {
-    pub(super) fn len(&self) -> usize {
+    pub(in crate::steps) fn len(&self) -> usize {
         self.ends.len()
     }
 
-    pub(super) fn get(&self, number: u32) -> &[u8] {
+    pub(in crate::steps) fn get(&self, number: u32) -> &[u8] {
         let number = number as usize;
         let start = if number == 0 {
             0
@@ -31,12 +31,23 @@ impl ByteKeys {
         &self.bytes[start..self.ends[number]]
     }
 
-    /// The key's number; a new key gets the next one.
-    #[inline]
-    pub(super) fn number(&mut self, key: &[u8]) -> u32 {
+    fn hash(&self, key: &[u8]) -> u64 {
         let mut hasher = self.state.build_hasher();
         hasher.write(key);
-        let hash = hasher.finish();
+        hasher.finish()
+    }
+
+    /// The number of a key that is known.
+    pub(in crate::steps) fn find(&self, key: &[u8]) -> Option<u32> {
+        let hash = self.hash(key);
+        let is_key = |n: &u32| self.hashes[*n as usize] == hash && self.get(*n) == key;
+        self.table.find(hash, is_key).copied()
+    }
+
+    /// The key's number; a new key gets the next one.
+    #[inline]
+    pub(in crate::steps) fn number(&mut self, key: &[u8]) -> u32 {
+        let hash = self.hash(key);
         let found = self.table.find(hash, |n| {
             self.hashes[*n as usize] == hash && self.get(*n) == key
         });
@@ -60,7 +71,7 @@ impl ByteKeys {
     }
 
     /// Bytes held.
-    pub(super) fn held(&self) -> usize {
+    pub(in crate::steps) fn held(&self) -> usize {
         self.bytes.capacity() + self.ends.capacity() * 16 + self.table.capacity() * 5
     }
 }

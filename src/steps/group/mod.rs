@@ -21,7 +21,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use self::aggregate::Aggregate;
-use self::keys::{ByteKeys, IntKeys, Keys};
+pub(super) use self::keys::ByteKeys;
+use self::keys::{IntKeys, Keys};
 use self::part::{By, Part, Result};
 use self::window::Window;
 use super::build::is_safe;
