@@ -317,7 +317,7 @@ impl Found<'_, '_> {
             branches: self.branches(i, &gives),
             dead: ends.dead.iter().map(|c| outlet(*c, &letter)).collect(),
             puts: ids(&ends.puts),
-            executor: settings.executor,
+            executor: settings.executor.clone(),
             program,
             ordered: settings.ordered,
             on_error: settings.policy.on_error,

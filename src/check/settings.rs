@@ -105,9 +105,9 @@ fn stage(
         Some((spec::Ordered::No, _)) => Ordered::No,
         Some((spec::Ordered::Yes(window), at)) => {
             let window = window.map_or(WINDOW, |w| positive(w, at, "window", out).get());
-            with_window(window, executor)
+            with_window(window, &executor)
         }
-        None if ordered_by_default(wiring, number) => with_window(WINDOW, executor),
+        None if ordered_by_default(wiring, number) => with_window(WINDOW, &executor),
         None => Ordered::No,
     };
     if let Some(written) = stage.ordered.filter(|o| o.value != spec::Ordered::No)
@@ -206,7 +206,7 @@ fn full(conn: &super::wiring::Conn<'_>) -> Full {
 }
 
 /// A window smaller than the number of workers would keep some of them idle for ever.
-fn with_window(window: usize, executor: Executor) -> Ordered {
+fn with_window(window: usize, executor: &Executor) -> Ordered {
     Ordered::Window(NonZeroUsize::new(window.max(executor.workers())).unwrap_or(NonZeroUsize::MIN))
 }
 

@@ -8,10 +8,12 @@ pub use graph::{Graph, Loop, components};
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::diagnostic::Place;
 use crate::expr::{Code, Env, Scope};
+pub use crate::steps::timer::Timer;
 use crate::steps::{Convert, GuardKind, Op, Touches};
 use crate::value::{Cell, Name, Type};
 
@@ -132,15 +134,18 @@ pub struct Outlet {
     pub convert: Option<Convert>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Executor {
     Threads(NonZeroUsize),
+    /// One worker, one item at a time, on a clock.
+    Timer(Arc<Timer>),
 }
 
 impl Executor {
-    pub fn workers(self) -> usize {
+    pub fn workers(&self) -> usize {
         match self {
             Executor::Threads(n) => n.get(),
+            Executor::Timer(_) => 1,
         }
     }
 }

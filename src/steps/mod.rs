@@ -44,6 +44,7 @@ mod sort;
 mod table;
 mod take;
 mod template_text;
+pub mod timer;
 #[cfg(test)]
 mod testing;
 mod top;

@@ -8,14 +8,18 @@ use crate::plan::{
 use crate::report::cells::cut;
 use crate::report::numbers::{bytes, exact, plural};
 
-/// `1 thread`, `4 threads, as completed`.
+/// `1 thread`, `4 threads, as completed`, `every 5s`.
 pub(super) fn executor(stage: &Stage) -> String {
-    let Executor::Threads(n) = stage.executor;
-    let mut text = plural(n.get() as u64, "thread");
-    if n.get() > 1 && stage.ordered == Ordered::No {
-        text += ", as completed";
+    match &stage.executor {
+        Executor::Threads(n) => {
+            let mut text = plural(n.get() as u64, "thread");
+            if n.get() > 1 && stage.ordered == Ordered::No {
+                text += ", as completed";
+            }
+            text
+        }
+        Executor::Timer(timer) => timer.text.clone(),
     }
-    text
 }
 
 /// The steps that somebody wrote, each in a line.
