@@ -44,9 +44,9 @@ mod sort;
 mod table;
 mod take;
 mod template_text;
-pub mod timer;
 #[cfg(test)]
 mod testing;
+pub mod timer;
 mod top;
 mod touches;
 mod unique;

@@ -87,7 +87,9 @@ impl Rhythm {
             self.began = Some(now);
             self.next = match &self.timer.beat {
                 Beat::Cron(cron) => {
-                    let from = wall.saturating_add(signed(self.timer.delay)).unwrap_or(wall);
+                    let from = wall
+                        .saturating_add(signed(self.timer.delay))
+                        .unwrap_or(wall);
                     // A time that is right now is one of its times.
                     let before = from - SignedDuration::from_nanos(1);
                     cron.after(before).map_or(Next::Never, Next::At)
@@ -398,7 +400,11 @@ mod tests {
             clock: VirtualClock::new(),
             ahead: 0.into(),
         };
-        let set = |secs| clock.ahead.store(secs, std::sync::atomic::Ordering::Relaxed);
+        let set = |secs| {
+            clock
+                .ahead
+                .store(secs, std::sync::atomic::Ordering::Relaxed)
+        };
         let scope = Scope::default();
         let mut rhythm = Rhythm::new(Arc::new(hourly()));
         assert_eq!(rhythm.look(&clock, &scope), Look::Now);
@@ -412,7 +418,10 @@ mod tests {
         // Back by some minutes, before the tick that was taken: it does not come again.
         set(3500);
         clock.clock.advance(Duration::from_secs(90));
-        assert_eq!(rhythm.look(&clock, &scope), Look::Then(GLANCE + Duration::from_secs(90)));
+        assert_eq!(
+            rhythm.look(&clock, &scope),
+            Look::Then(GLANCE + Duration::from_secs(90))
+        );
         set(7200 - 90);
         assert_eq!(rhythm.look(&clock, &scope), Look::Now);
         assert_eq!(rhythm.take(&clock).at.0, first + 7200);
