@@ -27,13 +27,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::check;
-use crate::diagnostic::{Diagnostic, Diagnostics, Severity, Source};
+use crate::diagnostic::{Diagnostic, Source};
 use crate::engine::{self, Account, Options};
 use crate::notice::{Ended, Exit};
 use crate::plan::Plan;
 use crate::report::diagnostics::Report as Text;
 use crate::report::streams::Streams;
-use crate::spec::{self, Given};
+use crate::spec::Given;
 use crate::steps::{Functions, Output};
 use crate::wait::Stop;
 
@@ -175,23 +175,15 @@ impl Pipeline {
         };
         let mut given = Given::here(&self.path, true).map_err(unreadable)?;
         given.set.clone_from(&self.set);
-        let mut found = Diagnostics::default();
-        let file = spec::load(source, &given, &mut found);
         let cx = check::Cx {
             functions: self.functions.clone(),
             ..check::Cx::default()
         };
-        let plan = file.as_ref().and_then(|file| {
-            let (plan, more) = check::check(file, source, &cx);
-            more.into_iter().for_each(|d| found.push(d));
-            plan
-        });
+        let check::Whole { file, plan, found } = check::whole(source, &given, &cx);
         let secrets = file.map_or_else(Vec::new, |f| f.params.secrets());
         let list: Vec<Diagnostic> = found.iter().cloned().collect();
         match plan {
-            Some(plan) if list.iter().all(|d| d.severity() == Severity::Warning) => {
-                Ok((plan, list))
-            }
+            Some(plan) => Ok((plan, list)),
             _ => {
                 let text = Text::new(source, found, false)
                     .hiding(secrets)

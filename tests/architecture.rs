@@ -24,10 +24,10 @@ const EDGES: &[(&str, &[&str])] = &[
     ("spec",       &["value", "diagnostic", "rules"]),
     ("steps",      &["value", "expr", "sync", "channel", "worker", "wait", "spec", "diagnostic", "rules"]),
     ("plan",       &["value", "expr", "steps", "diagnostic"]),
-    ("check",      &["spec", "plan", "steps", "expr", "value", "diagnostic", "rules"]),
+    ("check",      &["spec", "plan", "steps", "expr", "value", "diagnostic", "rules", "schema"]),
     ("pool",       &["plan", "steps", "channel", "sync", "wait", "value", "worker", "notice", "expr"]),
     ("engine",     &["pool", "plan", "steps", "channel", "sync", "wait", "value", "worker", "notice", "expr"]),
-    ("schema",     &["spec", "steps"]),
+    ("schema",     &["spec", "steps", "diagnostic"]),
     // Faces.
     ("report",     &["plan", "value", "notice", "steps", "diagnostic", "rules"]),
     ("cli",        &["report", "engine", "pool", "check", "plan", "steps", "spec", "worker", "expr", "value", "wait",

@@ -7,7 +7,7 @@
 
 use std::path::{Path, PathBuf};
 
-use millstream::diagnostic::{Diagnostics, Source};
+use millstream::diagnostic::Source;
 use millstream::report::diagnostics::{Report, summary};
 use millstream::steps::Functions;
 use millstream::{check, spec};
@@ -59,19 +59,14 @@ fn said(path: &Path) -> String {
             _ => panic!("{}: unknown scene {line:?}", path.display()),
         }
     }
-    let mut found = Diagnostics::default();
-    let mut secrets = Vec::new();
-    if let Some(file) = spec::load(&source, &given, &mut found) {
-        secrets = file.params.secrets();
-        let cx = check::Cx {
-            functions: Functions::default(),
-            rehearse: false,
-            cpus: std::num::NonZeroUsize::MIN,
-            start: (0, 0),
-        };
-        let (_, list) = check::check(&file, &source, &cx);
-        found.extend(list);
-    }
+    let cx = check::Cx {
+        functions: Functions::default(),
+        rehearse: false,
+        cpus: std::num::NonZeroUsize::MIN,
+        start: (0, 0),
+    };
+    let check::Whole { file, found, .. } = check::whole(&source, &given, &cx);
+    let secrets = file.map_or_else(Vec::new, |file| file.params.secrets());
     let report = Report::new(&source, found, strict).hiding(secrets);
     let text = report.text(false, 120);
     match summary(&[report]) {

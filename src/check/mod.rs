@@ -19,6 +19,7 @@ mod settings;
 mod stages;
 mod types;
 mod values;
+mod whole;
 mod wiring;
 
 #[cfg(test)]
@@ -34,6 +35,7 @@ use crate::steps::{Functions, GuardKind, Types};
 use crate::value::{Name, Type};
 
 pub use cases::{Case, Errors, Items, cases};
+pub use whole::{Whole, whole};
 
 use guards::GuardTable;
 use names::Names;

@@ -11,7 +11,7 @@ use crate::report::diagnostics::Report;
 use crate::report::output::Screen;
 use crate::report::secrets::Secrets;
 use crate::report::terminal;
-use crate::spec::{self, Given, Params};
+use crate::spec::{Given, Params};
 
 /// What every command that reads a pipeline takes.
 #[derive(Debug, clap::Args)]
@@ -106,18 +106,12 @@ fn given(file: &Path, settings: &Settings, complete: bool) -> Result<Given, Stri
 }
 
 fn meant(source: Source, given: &Given, cx: &check::Cx) -> Checked {
-    let mut found = Diagnostics::default();
-    let (mut plan, mut params, mut cases) = (None, Params::default(), Vec::new());
-    if let Some(written) = spec::load(&source, given, &mut found) {
-        let (meant, more) = check::check(&written, &source, cx);
-        // What could not be read is missing from what was checked: that plan is one of another file.
-        plan = meant.filter(|_| !found.has_errors());
-        for diagnostic in more {
-            found.push(diagnostic);
-        }
-        cases = check::cases(&written, &mut Diagnostics::default());
-        params = written.params;
-    }
+    let check::Whole { file, plan, found } = check::whole(&source, given, cx);
+    let cases = file
+        .as_ref()
+        .map(|file| check::cases(file, &mut Diagnostics::default()));
+    let cases = cases.unwrap_or_default();
+    let params = file.map(|file| file.params).unwrap_or_default();
     Checked {
         source,
         plan,

@@ -11,6 +11,8 @@ use crate::diagnostic::At;
 /// A whole file. Keys that were wrong are missing here and were said.
 #[derive(Clone, Debug, Default)]
 pub struct File {
+    /// The whole file as a tree, with every `${}` put in.
+    pub root: Node,
     pub name: Option<Key>,
     pub description: Option<String>,
     /// What relative paths are relative to.

@@ -49,7 +49,8 @@ pub fn load(source: &Source, given: &Given, diagnostics: &mut Diagnostics) -> Op
         folder: given.folder.clone(),
         ..File::default()
     };
-    Some(Form { diagnostics }.file(&root, file))
+    let file = Form { diagnostics }.file(&root, file);
+    Some(File { root, ..file })
 }
 
 fn empty() -> Diagnostic {
@@ -391,7 +392,11 @@ impl Form<'_> {
         } else {
             1024
         };
-        let short = !matches!(kind, ExecutorKind::Timer) && node.as_map().is_none();
+        let short = match kind {
+            ExecutorKind::Threads | ExecutorKind::Tasks => true,
+            ExecutorKind::Processes => node.as_map().is_none(),
+            ExecutorKind::Timer => false,
+        };
         let workers = match &node.value {
             _ if !short => None,
             Value::Scalar(Scalar::Int(n)) if (1..=i64::from(most)).contains(n) => {

@@ -26,7 +26,7 @@ pub enum Form {
     Size,
     /// A type: its name, `[T]`, or a mapping of fields.
     Type,
-    /// The name of something else in the file.
+    /// A name: of this, or of something else in the file.
     Name,
     /// A name, or a list of them.
     Names,
@@ -83,7 +83,7 @@ const fn later_word(name: &'static str) -> Word {
 
 #[rustfmt::skip]
 pub static FILE: &[KeyDef] = &[
-    key("name", Form::Text, "What the pipeline is called; the file's name by default."),
+    key("name", Form::Name, "What the pipeline is called; the file's name by default."),
     key("description", Form::Text, "What it is for."),
     key("params", Form::Named(&Form::Either(&[Form::Text, Form::Number, Form::Bool, Form::Keys(PARAM)])), "What can be set from outside: a default, or a mapping with `type`, `default`, `help`, `secret`."),
     key("types", Form::Named(&Form::Type), "Names for types."),
@@ -105,7 +105,7 @@ pub static FILE: &[KeyDef] = &[
 
 #[rustfmt::skip]
 pub static TEST: &[KeyDef] = &[
-    key("name", Form::Text, "What is tested, as a sentence."),
+    key("name", Form::Name, "What is tested, as a sentence."),
     key("stage", Form::Name, "The stage that is tested alone; without it, the whole pipeline."),
     key("given", Form::Any, "What enters: a list of items, or for the whole pipeline a mapping of stages to lists."),
     key("expect", Form::Any, "What leaves: a list of items, or a mapping of stages (of one stage's connections) to lists."),
@@ -218,7 +218,7 @@ pub static RETRY: &[KeyDef] = &[
 /// What may stand beside a step's key.
 #[rustfmt::skip]
 pub static MODIFIERS: &[KeyDef] = &[
-    key("name", Form::Text, "What the step is called in reports."),
+    key("name", Form::Name, "What the step is called in reports."),
     key("if", Form::Expression, "Where it is false, the item passes untouched."),
     key("with", Form::Any, "The guards that the step holds for one item."),
     key("until", Form::Expression, "With a condition in `with`: what to wait for."),

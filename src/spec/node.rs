@@ -24,6 +24,13 @@ pub enum Value {
     Map(Vec<(Key, Node)>),
 }
 
+impl Default for Node {
+    /// Nothing, at the beginning of the file.
+    fn default() -> Node {
+        Node::new(Value::Scalar(Scalar::Null), At::default())
+    }
+}
+
 /// A scalar by YAML 1.2's core schema: `yes` and `10:30` are strings.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Scalar {

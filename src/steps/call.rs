@@ -67,7 +67,7 @@ struct Call {
 
 fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Box<dyn Step>> {
     let args = Args::of(node, &CALL, reader);
-    let name = args.get("call")?;
+    let name = args.need("call", reader)?;
     let at = name.at;
     let name = reader.text(name, "the name of a function")?.to_owned();
     Some(Box::new(Call { name, at }))

@@ -1,12 +1,8 @@
-//! schema.json: what editors need to complete and to check a pipeline file. JSON Schema, draft 2020-12.
-//!
-//! Generated from the tables that the readers use ([`crate::spec::keys`], [`crate::steps::STEPS`]), so it knows
-//! what is built and nothing else. It says less than `validate`: forms, no names, types or wiring.
-
-use serde_json::{Map, Value, json};
+//! The schema, written from the tables.
 
 use crate::spec::keys::{self, Form, KeyDef};
 use crate::steps::{Opt, STEPS, StepDef};
+use serde_json::{Map, Value, json};
 
 /// The schema as it is committed: indented, with a newline at the end.
 pub fn text() -> String {
@@ -69,11 +65,12 @@ fn definitions() -> Value {
                 { "type": "object", "additionalProperties": { "$ref": "#/$defs/type" } },
             ],
         },
+        "name": { "type": ["string", "number", "boolean"] },
         "names": {
             "description": "A name, or a list of names.",
             "anyOf": [
-                { "type": ["string", "number"] },
-                { "type": "array", "items": { "type": ["string", "number"] } },
+                { "$ref": "#/$defs/name" },
+                { "type": "array", "items": { "$ref": "#/$defs/name" } },
             ],
         },
         "steps": {
@@ -226,7 +223,7 @@ fn form(of: Form) -> Option<Value> {
         Form::Duration => reference("duration"),
         Form::Size => reference("size"),
         Form::Type => reference("type"),
-        Form::Name => json!({ "type": ["string", "number"] }),
+        Form::Name => reference("name"),
         Form::Names => reference("names"),
         Form::Words(words) => {
             let words: Vec<&str> = words.iter().filter(|w| w.built).map(|w| w.name).collect();
@@ -250,6 +247,7 @@ fn form(of: Form) -> Option<Value> {
         Form::Named(inner) => json!({ "anyOf": [
             { "type": "object", "additionalProperties": { "anyOf": [form(*inner)?, { "type": "null" }] } },
             { "$ref": "#/$defs/names" },
+            { "type": "null" },
         ] }),
         Form::Routes => {
             json!({ "type": "object", "additionalProperties": { "$ref": "#/$defs/expression" } })
