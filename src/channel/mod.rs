@@ -45,10 +45,12 @@ pub struct Bounds {
     pub full: Full,
 }
 
-/// A bounded connection for any number of writers and readers.
+/// A bounded connection for any number of writers and readers. One that nobody reads from the beginning lets
+/// everything go, and counts it.
 pub struct Conn {
     id: u32,
     bounds: Bounds,
+    discards: bool,
     /// The loop that this connection is in.
     cycle: Option<Arc<Cycle>>,
     state: Mutex<State>,
@@ -71,7 +73,7 @@ pub struct Counts {
     pub got: u64,
     /// By `drop_newest` or `drop_oldest`.
     pub dropped: u64,
-    /// Waited when the last reader ended.
+    /// Waited when the last reader ended, or came though there never was one.
     pub cut: u64,
     pub waiting: u64,
     pub bytes: u64,
@@ -132,6 +134,7 @@ impl Conn {
         Conn {
             id,
             bounds,
+            discards: readers == 0,
             cycle: None,
             state: Mutex::new(state),
         }
@@ -162,6 +165,12 @@ impl Conn {
         batch.compact_if_sparse();
         let weight = batch.weigh();
         let mut state = self.state.lock();
+        if self.discards {
+            let gone = batch.clear() as u64;
+            state.counts.put += gone;
+            state.counts.cut += gone;
+            return Offer::Taken;
+        }
         if state.readers == 0 {
             return Offer::Unread;
         }
@@ -352,7 +361,12 @@ impl Conn {
         self.state.lock().order.len()
     }
 
-    /// Has every reading stage ended?
+    /// Had it no reader from the beginning?
+    pub fn discards(&self) -> bool {
+        self.discards
+    }
+
+    /// Has every reading stage ended, or was there none?
     pub fn is_unread(&self) -> bool {
         self.state.lock().readers == 0
     }

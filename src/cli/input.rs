@@ -41,6 +41,8 @@ pub(super) struct Checked {
     pub params: Params,
     /// Its tests.
     pub cases: Vec<check::Case>,
+    /// What was said of it when it was read for a run, for its report.
+    pub warnings: Vec<serde_json::Value>,
     found: Diagnostics,
 }
 
@@ -117,6 +119,7 @@ fn meant(source: Source, given: &Given, cx: &check::Cx) -> Checked {
         plan,
         params,
         cases,
+        warnings: Vec::new(),
         found,
     }
 }
@@ -190,7 +193,9 @@ pub(super) fn plan(
         screen.say(Level::Error, &why);
         Exit::Invalid
     })?;
-    show(&checked.report(false), screen);
+    let report = checked.report(false);
+    show(&report, screen);
+    checked.warnings = report.json_entries();
     screen.keep_secret(checked.secrets());
     let plan = checked.plan.take().ok_or(Exit::Invalid)?;
     Ok((plan, checked))

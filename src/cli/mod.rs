@@ -14,11 +14,13 @@ mod input;
 mod keys;
 mod later;
 mod new;
+mod record;
 mod run;
 mod schema;
 mod signals;
 mod steps;
 mod test;
+mod trace;
 mod validate;
 mod who;
 

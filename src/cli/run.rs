@@ -7,12 +7,15 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, Sender, bounded, select};
 
 use super::dry_run::Outline;
+use super::input::Checked;
 use super::keys::Keys;
 use super::later::Later;
+use super::record::{Before, Files};
 use super::signals::{Asked, Signals};
 use super::who;
 use super::{input, print};
-use crate::engine::{self, Options};
+use crate::diagnostic::nearest;
+use crate::engine::{self, Books, Options};
 use crate::notice::{Ended, Exit, Level, Notice};
 use crate::plan::Plan;
 use crate::pool::threads;
@@ -53,6 +56,11 @@ pub(super) struct Args {
         requires = "dry_run"
     )]
     format: Format,
+    /// Runs only these stages, divided by commas: what no stage writes is closed, what none reads is let go
+    #[arg(long, value_name = "STAGES", value_delimiter = ',')]
+    only: Vec<String>,
+    #[command(flatten)]
+    files: Files,
     #[command(flatten)]
     later: Later,
 }
@@ -137,12 +145,21 @@ pub(super) fn run(args: &Args, color: Color) -> Exit {
             return Exit::Failed;
         }
     };
-    let (mut plan, _) = match input::plan(&args.file, &args.settings, true, &screen) {
+    let (plan, checked) = match planned(args, &screen) {
         Ok(both) => both,
         Err(exit) => return exit,
     };
-    plan.deadline = args.deadline.or(plan.deadline);
-    start(args, face, &Arc::new(plan), &screen, signals).unwrap_or_else(|e| {
+    if let Err(why) = args.files.try_out() {
+        screen.say(Level::Error, &why);
+        return Exit::Invalid;
+    }
+    let before = Before {
+        file: args.file.clone(),
+        started: plan.scope.start,
+        secrets: checked.secrets(),
+        warnings: checked.warnings,
+    };
+    start(args, face, &Arc::new(plan), &before, &screen, signals).unwrap_or_else(|e| {
         screen.say(
             Level::Error,
             &format!("the system gives no more threads: {e}"),
@@ -151,9 +168,36 @@ pub(super) fn run(args: &Args, color: Color) -> Exit {
     })
 }
 
-fn dry_run(args: &Args, screen: &Screen, color: Color) -> Result<Exit, Exit> {
+/// What the command line wants of the file.
+///
+/// # Errors
+/// The exit code, once what is wrong was said.
+fn planned(args: &Args, screen: &Screen) -> Result<(Plan, Checked), Exit> {
     let (mut plan, checked) = input::plan(&args.file, &args.settings, true, screen)?;
     plan.deadline = args.deadline.or(plan.deadline);
+    if !args.only.is_empty() {
+        let names: Vec<&str> = plan.stages.iter().map(|s| &*s.name).collect();
+        for name in &args.only {
+            if !names.contains(&name.as_str()) {
+                let near = nearest(name, names.iter().copied());
+                let more = near.map_or_else(
+                    || format!("its stages are {}", names.join(", ")),
+                    |near| format!("did you mean `{near}`?"),
+                );
+                screen.say(
+                    Level::Error,
+                    &format!("--only {name}: the file has no such stage; {more}"),
+                );
+                return Err(Exit::Invalid);
+            }
+        }
+        plan.only(|stage| args.only.iter().any(|name| name == stage));
+    }
+    Ok((plan, checked))
+}
+
+fn dry_run(args: &Args, screen: &Screen, color: Color) -> Result<Exit, Exit> {
+    let (plan, checked) = planned(args, screen)?;
     let outline = Outline::new(&plan, &checked);
     let text = match args.format {
         Format::Json => outline.json(),
@@ -169,6 +213,7 @@ fn start(
     args: &Args,
     face: Face,
     plan: &Arc<Plan>,
+    before: &Before,
     screen: &Arc<Screen>,
     signals: Signals,
 ) -> std::io::Result<Exit> {
@@ -179,6 +224,9 @@ fn start(
         options.stop.clone(),
         options.registry.clone(),
     );
+    if args.files.traces() {
+        registry.start_trace(clock.clone());
+    }
     let mut progress = Progress::new(
         plan,
         options.meters.clone(),
@@ -200,27 +248,30 @@ fn start(
     let (end, ended) = bounded(1);
     let of_run = plan.clone();
     let run = threads::start("run", move || {
-        let (ended, _books) = engine::run(&of_run, options);
-        let _unheard = end.send(ended);
+        let _unheard = end.send(engine::run(&of_run, options));
     })?;
     let watched = Watched {
         plan,
         screen,
         clock,
         stop,
-        registry,
+        registry: registry.clone(),
         heard,
         shown,
         ended,
     };
-    let ended = watch(&mut progress, &watched);
+    let (ended, books) = watch(&mut progress, &watched);
     // A run that was given up is left to the end of the program.
     drop(run);
-    progress.end(&ended);
+    let record = progress.end(&ended, &books.values);
     if let Some(keys) = keys {
         keys.give_back();
     }
-    Ok(ended.exit)
+    let written = args.files.write(plan, before, &record, &registry, screen);
+    Ok(match ended.exit {
+        Exit::Done => written,
+        exit => exit,
+    })
 }
 
 /// Is standard input the data of some stage?
@@ -278,11 +329,11 @@ struct Watched<'a> {
     registry: Arc<Registry>,
     heard: Receiver<Notice>,
     shown: Receiver<()>,
-    ended: Receiver<Ended>,
+    ended: Receiver<(Ended, Books)>,
 }
 
 /// Shows the run until it ends.
-fn watch(progress: &mut Progress<'_>, run: &Watched<'_>) -> Ended {
+fn watch(progress: &mut Progress<'_>, run: &Watched<'_>) -> (Ended, Books) {
     let (mut next, mut stopping) = (TICK, None);
     loop {
         let now = run.clock.now();
@@ -291,7 +342,7 @@ fn watch(progress: &mut Progress<'_>, run: &Watched<'_>) -> Ended {
             next = now + TICK;
         }
         if run.stop.is_now() && now.saturating_sub(*stopping.get_or_insert(now)) >= GRACE {
-            return given_up(&run.stop, now);
+            return (given_up(&run.stop, now), Books::default());
         }
         select! {
             recv(run.heard) -> notice => {
@@ -307,7 +358,7 @@ fn watch(progress: &mut Progress<'_>, run: &Watched<'_>) -> Ended {
                 for notice in run.heard.try_iter() {
                     progress.notice(&notice);
                 }
-                return ended.unwrap_or_else(|_| bug(now));
+                return ended.unwrap_or_else(|_| (bug(now), Books::default()));
             }
             default(next.saturating_sub(now)) => {}
         }

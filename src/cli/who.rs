@@ -36,7 +36,7 @@ pub(super) fn lines(plan: &Plan, seen: &[Seen], now: Duration) -> Vec<String> {
     lines
 }
 
-fn what(plan: &Plan, what: &What) -> String {
+pub(super) fn what(plan: &Plan, what: &What) -> String {
     let conn = |id: &u32| {
         plan.conns
             .get(*id as usize)

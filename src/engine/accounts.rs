@@ -5,9 +5,11 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use crate::channel::{Conn, Counts};
-use crate::notice::Meters;
-use crate::plan::Plan;
+use crate::notice::{Final, Meters};
+use crate::plan::{self, Plan};
 use crate::steps::Outcome;
+use crate::sync::Commons;
+use crate::value::{Blocks, Cell};
 
 /// What one stage did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -40,11 +42,18 @@ impl Account {
 pub struct Books {
     pub stages: Vec<Account>,
     pub conns: Vec<Counts>,
+    /// Shared values, then arrays, in the order of the file.
+    pub values: Vec<Final>,
     names: Vec<String>,
 }
 
 impl Books {
-    pub(super) fn of(plan: &Plan, meters: &Meters, conns: &[Arc<Conn>]) -> Books {
+    pub(super) fn of(
+        plan: &Plan,
+        meters: &Meters,
+        conns: &[Arc<Conn>],
+        commons: &Commons,
+    ) -> Books {
         let stages = meters
             .stages
             .iter()
@@ -62,6 +71,7 @@ impl Books {
         Books {
             stages,
             conns: conns.iter().map(|c| c.counts()).collect(),
+            values: finals(plan, commons),
             names: plan.stages.iter().map(|s| s.name.to_string()).collect(),
         }
     }
@@ -79,4 +89,29 @@ impl Books {
             account.taken, account.made, account.ended
         ))
     }
+}
+
+/// What the shared values and arrays are now.
+fn finals(plan: &Plan, commons: &Commons) -> Vec<Final> {
+    let values = plan.values.iter().zip(0..).map(|(value, id)| {
+        let now = json(&commons.values.get(id));
+        (value, now)
+    });
+    let arrays = plan.arrays.iter().zip(0..).map(|(array, id)| {
+        let length = commons.values.length(id);
+        let each = (0..length).filter_map(|i| commons.values.element(id, i));
+        (array, each.map(|cell| json(&cell)).collect())
+    });
+    let shown = |(value, now): (&plan::Value, serde_json::Value)| Final {
+        name: value.name.to_string(),
+        value: if value.secret { "***".into() } else { now },
+    };
+    values.chain(arrays).map(shown).collect()
+}
+
+fn json(cell: &Cell) -> serde_json::Value {
+    let mut text = Vec::new();
+    // What is shared outlives every batch, so nothing of it is a span of one.
+    cell.write_json(&Blocks::new(), &mut text);
+    serde_json::from_slice(&text).unwrap_or_default()
 }

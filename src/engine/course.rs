@@ -230,5 +230,8 @@ pub(super) fn glance(shared: &Shared) {
         meter.got.store(counts.got, Relaxed);
         meter.waiting.store(counts.waiting, Relaxed);
         meter.bytes.store(counts.bytes, Relaxed);
+        meter.dropped.store(counts.dropped, Relaxed);
+        meter.cut.store(counts.cut, Relaxed);
+        meter.peak.store(counts.peak, Relaxed);
     }
 }

@@ -127,7 +127,7 @@ pub fn run(plan: &Plan, options: Options) -> (Ended, Books) {
     };
     course::glance(&shared);
     let took = shared.clock.now().saturating_sub(began);
-    let books = Books::of(plan, &shared.meters, &shared.conns);
+    let books = Books::of(plan, &shared.meters, &shared.conns, &shared.commons);
     (ended(plan, &shared, &books, why, took), books)
 }
 

@@ -51,6 +51,8 @@ pub enum StageState {
     Done,
     Failed,
     Stopped,
+    /// A source that was stopped before its end; what it had begun is finished.
+    Drained,
 }
 
 /// The counters of one stage.
@@ -61,6 +63,8 @@ pub struct StageMeter {
     /// By outcome, in the order of `steps::Outcome::ALL`.
     pub ended: [AtomicU64; 7],
     pub busy_workers: AtomicU64,
+    /// How many wait now: for input, output, their turn, a guard, a time.
+    pub waiting_workers: [AtomicU64; 5],
     /// Nanoseconds that the workers worked, together.
     pub busy_nanos: AtomicU64,
     /// Nanoseconds that they waited for input, for output, for their turn.
@@ -81,6 +85,7 @@ impl StageMeter {
             2 => StageState::Finishing,
             3 => StageState::Done,
             4 => StageState::Failed,
+            6 => StageState::Drained,
             _ => StageState::Stopped,
         }
     }
@@ -97,6 +102,12 @@ pub struct ConnMeter {
     pub got: AtomicU64,
     pub waiting: AtomicU64,
     pub bytes: AtomicU64,
+    /// By `drop_newest` or `drop_oldest`.
+    pub dropped: AtomicU64,
+    /// What nobody reads: it waited when the last reader ended, or there never was one.
+    pub cut: AtomicU64,
+    /// The most that ever waited.
+    pub peak: AtomicU64,
 }
 
 /// All counters of a run, in the order of the plan's stages and connections.
@@ -113,6 +124,14 @@ impl Meters {
             conns: (0..conns).map(|_| ConnMeter::default()).collect(),
         })
     }
+}
+
+/// A shared value or array at the end of a run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Final {
+    pub name: String,
+    /// As JSON; a secret is `***`.
+    pub value: serde_json::Value,
 }
 
 /// How a run ended.

@@ -3,6 +3,7 @@
 //! Knows nothing of YAML, threads or channels.
 
 mod graph;
+mod only;
 
 pub use graph::{Graph, Loop, components};
 

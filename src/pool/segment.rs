@@ -62,6 +62,8 @@ struct Intake {
     aside: usize,
     waiting: Vec<Arc<Agent>>,
     ended: bool,
+    /// It ended because the run was told to stop, and not because there was no more.
+    drained: bool,
     /// The input to be asked first.
     first: usize,
 }
@@ -117,6 +119,11 @@ impl Segment {
         self.agents.lock().push(agent.clone());
     }
 
+    /// Was its source stopped before its end?
+    pub(super) fn was_drained(&self) -> bool {
+        self.intake.lock().drained
+    }
+
     /// Rows for a worker. `draining`: sources have ended.
     pub(super) fn take(
         &self,
@@ -168,7 +175,10 @@ impl Segment {
         pull: impl FnOnce(&mut dyn Source, usize) -> Pull,
     ) -> Taken {
         let taken = match &mut intake.source {
-            Some(_) if draining || intake.ended => Taken::Ended,
+            Some(_) if draining || intake.ended => {
+                intake.drained |= !intake.ended;
+                Taken::Ended
+            }
             Some(source) => match pull(&mut **source, self.claim_max) {
                 Pull::Rows(batch) => Taken::Rows(batch),
                 Pull::Wait(wait) => {

@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use super::worker::{Turn, Worker};
+use crate::wait::Kind;
 
 /// Runs a worker to its end on this thread.
 pub fn drive(mut worker: Worker) {
@@ -14,9 +15,12 @@ pub fn drive(mut worker: Worker) {
         match worker.turn() {
             Turn::More => {}
             Turn::Wait(wait) => {
+                let kind = wait.what.kind();
                 busy.leave(&shared);
+                busy.waits(&shared, kind, true);
                 // Spurious wake-ups and time-outs are told apart by asking again.
                 let _ = agent.park(wait, &*shared.clock);
+                busy.waits(&shared, kind, false);
                 busy.enter(&shared);
             }
             Turn::Done => break,
@@ -43,6 +47,16 @@ impl Busy {
         shared.meters.stages[self.0]
             .busy_workers
             .fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A worker begins to wait, or has waited.
+    fn waits(&self, shared: &super::Shared, kind: Kind, begins: bool) {
+        let now = &shared.meters.stages[self.0].waiting_workers[kind as usize];
+        if begins {
+            now.fetch_add(1, Ordering::Relaxed);
+        } else {
+            now.fetch_sub(1, Ordering::Relaxed);
+        }
     }
 
     fn leave(&self, shared: &super::Shared) {

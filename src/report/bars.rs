@@ -102,9 +102,13 @@ fn shown(look: &Look, budget: usize) -> Vec<usize> {
     let rank = |s: &StageLook| match s.doing {
         Doing::Failed => 0,
         Doing::Working | Doing::Finishing => 1,
-        Doing::NeedsRoom | Doing::NeedsInput => 2,
+        Doing::NeedsRoom
+        | Doing::NeedsInput
+        | Doing::NeedsTurn
+        | Doing::NeedsGuard
+        | Doing::NeedsTime => 2,
         Doing::Pending => 3,
-        Doing::Stopped | Doing::Done => 4,
+        Doing::Stopped | Doing::Drained | Doing::Done => 4,
     };
     let mut all: Vec<usize> = (0..look.stages.len()).collect();
     all.sort_by_key(|i| rank(&look.stages[*i]));
@@ -131,10 +135,14 @@ fn line(stage: &StageLook, columns: &Columns, frame: &Frame<'_>) -> String {
     let mark = match stage.doing {
         Doing::Pending => paint.quiet("·"),
         Doing::Working | Doing::Finishing => paint.busy(SPINNER[frame.number % SPINNER.len()]),
-        Doing::NeedsInput | Doing::NeedsRoom => paint.quiet("◦"),
+        Doing::NeedsInput
+        | Doing::NeedsRoom
+        | Doing::NeedsTurn
+        | Doing::NeedsGuard
+        | Doing::NeedsTime => paint.quiet("◦"),
         Doing::Done => paint.good("✓"),
         Doing::Failed => paint.bad("✗"),
-        Doing::Stopped => paint.careful("■"),
+        Doing::Stopped | Doing::Drained => paint.careful("■"),
     };
     let name = left(&stage.name, columns.name);
     // What is over is not moving any more.
@@ -192,7 +200,7 @@ fn state(stage: &StageLook, columns: usize, paint: Paint) -> String {
             let text = left(doing.text(), columns);
             match doing {
                 Doing::Failed => paint.bad(&text),
-                Doing::Stopped => paint.careful(&text),
+                Doing::Stopped | Doing::Drained => paint.careful(&text),
                 Doing::Working | Doing::Finishing => text,
                 _ => paint.quiet(&text),
             }
@@ -282,6 +290,7 @@ mod tests {
         Look {
             at: Duration::from_secs(12),
             stages,
+            conns: Vec::new(),
         }
     }
 

@@ -125,7 +125,8 @@ impl<'a> Report<'a> {
         snippet
     }
 
-    fn json_entries(&self) -> Vec<serde_json::Value> {
+    /// For programs: `{code, severity, message, file, line, column, help}` each.
+    pub fn json_entries(&self) -> Vec<serde_json::Value> {
         let entry = |d: &Diagnostic| {
             let place = self.source.place(d.at);
             serde_json::json!({

@@ -3,9 +3,9 @@
 use serde_json::{Map, Value, json};
 
 use super::advice;
-use super::look::{Doing, Look, StageLook};
+use super::look::{ConnLook, Doing, Look, StageLook};
 use super::usage::Usage;
-use crate::notice::{Deadlock, Ended};
+use crate::notice::{Deadlock, Ended, Final};
 use crate::plan::Plan;
 use crate::steps::Outcome;
 
@@ -74,7 +74,7 @@ pub fn deadlock(deadlock: &Deadlock) -> Value {
 }
 
 /// It is over.
-pub fn end(look: &Look, ended: &Ended, usage: &Usage) -> Value {
+pub fn end(look: &Look, ended: &Ended, usage: &Usage, values: &[Final]) -> Value {
     let stages: Vec<Value> = look
         .stages
         .iter()
@@ -93,6 +93,20 @@ pub fn end(look: &Look, ended: &Ended, usage: &Usage) -> Value {
         "peak_memory": usage.peak_memory,
         "limited_by": advice::limit(look, ended.took, usage),
         "stages": stages,
+        "connections": look.conns.iter().map(conn).collect::<Vec<_>>(),
+        "values": values.iter().map(|v| (v.name.clone(), v.value.clone())).collect::<Map<_, _>>(),
+    })
+}
+
+fn conn(conn: &ConnLook) -> Value {
+    json!({
+        "name": &*conn.name,
+        "put": conn.put,
+        "waiting": conn.waiting,
+        "peak": conn.peak,
+        "max": conn.max,
+        "dropped": conn.dropped,
+        "cut": conn.cut,
     })
 }
 
@@ -106,10 +120,14 @@ fn stage(stage: &StageLook) -> Value {
         Doing::Working => "running",
         Doing::NeedsInput => "needs_input",
         Doing::NeedsRoom => "needs_room",
+        Doing::NeedsTurn => "needs_turn",
+        Doing::NeedsGuard => "needs_guard",
+        Doing::NeedsTime => "sleeping",
         Doing::Finishing => "finishing",
         Doing::Done => "done",
         Doing::Failed => "failed",
         Doing::Stopped => "stopped",
+        Doing::Drained => "drained",
     };
     json!({
         "name": &*stage.name,

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use crate::notice::{Meters, StageState};
-use crate::plan::Plan;
+use crate::plan::{ConnKind, Full, Plan};
 use crate::steps::Outcome;
 use crate::value::Name;
 
@@ -16,11 +16,19 @@ const WINDOW: Duration = Duration::from_secs(3);
 /// Samples are at least this far apart, so that their number is bounded however often somebody looks.
 const APART: Duration = Duration::from_millis(100);
 
+/// The numbers of [`crate::notice::StageMeter::waiting_workers`].
+const INPUT: usize = 0;
+const OUTPUT: usize = 1;
+const TURN: usize = 2;
+const GUARD: usize = 3;
+const TIME: usize = 4;
+
 /// Looks at a run again and again.
 #[derive(Debug)]
 pub struct Watch {
     pub name: Name,
     roles: Vec<Role>,
+    conns: Vec<ConnLook>,
     meters: Arc<Meters>,
     samples: VecDeque<Sample>,
 }
@@ -32,7 +40,6 @@ struct Role {
     workers: usize,
     /// Each connection and its bound.
     inputs: Vec<(usize, u64)>,
-    outputs: Vec<(usize, u64)>,
 }
 
 #[derive(Debug)]
@@ -49,6 +56,25 @@ pub struct Look {
     pub at: Duration,
     /// In the order of the file.
     pub stages: Vec<StageLook>,
+    pub conns: Vec<ConnLook>,
+}
+
+#[derive(Clone, Debug)]
+pub struct ConnLook {
+    pub name: Name,
+    pub kind: ConnKind,
+    pub full: Full,
+    /// Nobody reads it in this run.
+    pub unread: bool,
+    pub put: u64,
+    pub waiting: u64,
+    /// The most that ever waited.
+    pub peak: u64,
+    pub max: u64,
+    /// Because it was full.
+    pub dropped: u64,
+    /// Because nobody reads it, or does any more.
+    pub cut: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -87,10 +113,17 @@ pub enum Doing {
     Working,
     NeedsInput,
     NeedsRoom,
+    /// Its results are ready, and wait for slower ones before them.
+    NeedsTurn,
+    NeedsGuard,
+    /// For a time that has been set: `sleep`, the next attempt.
+    NeedsTime,
     Finishing,
     Done,
     Failed,
     Stopped,
+    /// A source that was stopped before its end.
+    Drained,
 }
 
 impl Doing {
@@ -100,15 +133,22 @@ impl Doing {
             Doing::Working => "running",
             Doing::NeedsInput => "needs input",
             Doing::NeedsRoom => "needs room",
+            Doing::NeedsTurn => "needs its turn",
+            Doing::NeedsGuard => "needs a guard",
+            Doing::NeedsTime => "sleeping",
             Doing::Finishing => "finishing",
             Doing::Done => "done",
             Doing::Failed => "failed",
             Doing::Stopped => "stopped",
+            Doing::Drained => "drained",
         }
     }
 
     pub fn is_over(self) -> bool {
-        matches!(self, Doing::Done | Doing::Failed | Doing::Stopped)
+        matches!(
+            self,
+            Doing::Done | Doing::Failed | Doing::Stopped | Doing::Drained
+        )
     }
 }
 
@@ -139,6 +179,22 @@ impl StageLook {
     }
 }
 
+/// A connection to which nothing has happened yet.
+fn conn(plan: &crate::plan::Conn) -> ConnLook {
+    ConnLook {
+        name: plan.name.clone(),
+        kind: plan.kind,
+        full: plan.full,
+        unread: plan.readers.is_empty(),
+        put: 0,
+        waiting: 0,
+        peak: 0,
+        max: plan.max.get() as u64,
+        dropped: 0,
+        cut: 0,
+    }
+}
+
 impl Watch {
     pub fn new(plan: &Plan, meters: Arc<Meters>) -> Watch {
         let bounds = |conns: &[crate::plan::ConnId]| {
@@ -154,12 +210,12 @@ impl Watch {
                 name: stage.name.clone(),
                 workers: stage.executor.workers(),
                 inputs: bounds(&stage.inputs),
-                outputs: bounds(&stage.outputs.iter().map(|o| o.conn).collect::<Vec<_>>()),
             })
             .collect();
         Watch {
             name: plan.name.clone(),
             roles,
+            conns: plan.conns.iter().map(conn).collect(),
             meters,
             samples: VecDeque::new(),
         }
@@ -191,7 +247,20 @@ impl Watch {
         {
             self.samples.push_back(Sample { at, items, done });
         }
-        Look { at, stages }
+        let conns = self
+            .conns
+            .iter()
+            .zip(&meters.conns)
+            .map(|(conn, meter)| ConnLook {
+                put: meter.put.load(Relaxed),
+                waiting: meter.waiting.load(Relaxed),
+                peak: meter.peak.load(Relaxed),
+                dropped: meter.dropped.load(Relaxed),
+                cut: meter.cut.load(Relaxed),
+                ..conn.clone()
+            })
+            .collect();
+        Look { at, stages, conns }
     }
 
     fn stage(&self, i: usize, at: Duration, taken: u64, done: u64) -> StageLook {
@@ -242,25 +311,33 @@ impl Watch {
     }
 
     fn doing(&self, i: usize) -> Doing {
-        let (role, meter) = (&self.roles[i], &self.meters.stages[i]);
-        let waiting = |conn: usize| self.meters.conns[conn].waiting.load(Relaxed);
+        let meter = &self.meters.stages[i];
         match meter.state() {
             StageState::Pending => Doing::Pending,
             StageState::Finishing => Doing::Finishing,
             StageState::Done => Doing::Done,
             StageState::Failed => Doing::Failed,
             StageState::Stopped => Doing::Stopped,
+            StageState::Drained => Doing::Drained,
             StageState::Running if meter.busy_workers.load(Relaxed) > 0 => Doing::Working,
-            StageState::Running if role.outputs.iter().any(|(c, max)| waiting(*c) >= *max) => {
-                Doing::NeedsRoom
-            }
-            StageState::Running
-                if role.inputs.iter().all(|(c, _)| waiting(*c) == 0) && !role.inputs.is_empty() =>
-            {
-                Doing::NeedsInput
-            }
-            StageState::Running => Doing::Working,
+            StageState::Running => self.idle(i),
         }
+    }
+
+    /// What most workers of a stage wait for of which none works; of as many, what says more.
+    fn idle(&self, i: usize) -> Doing {
+        let waits = &self.meters.stages[i].waiting_workers;
+        let kinds = [
+            (INPUT, Doing::NeedsInput),
+            (TIME, Doing::NeedsTime),
+            (OUTPUT, Doing::NeedsRoom),
+            (TURN, Doing::NeedsTurn),
+            (GUARD, Doing::NeedsGuard),
+        ];
+        let counts = kinds.map(|(kind, doing)| (waits[kind].load(Relaxed), doing));
+        let most = counts.into_iter().max_by_key(|(n, _)| *n);
+        most.filter(|(n, _)| *n > 0)
+            .map_or(Doing::Working, |(_, doing)| doing)
     }
 }
 
@@ -307,15 +384,18 @@ mod tests {
         for stage in &meters.stages {
             stage.set_state(StageState::Running);
         }
-        meters.conns[0].waiting.store(1024, Relaxed);
+        meters.stages[0].waiting_workers[OUTPUT].store(1, Relaxed);
         meters.stages[1].busy_workers.store(1, Relaxed);
+        meters.stages[1].waiting_workers[GUARD].store(1, Relaxed);
+        meters.stages[2].waiting_workers[INPUT].store(1, Relaxed);
+        meters.stages[2].waiting_workers[TURN].store(1, Relaxed);
         let doing: Vec<Doing> = watch
             .look(Duration::ZERO)
             .stages
             .iter()
             .map(|s| s.doing)
             .collect();
-        assert_eq!(doing, [Doing::NeedsRoom, Doing::Working, Doing::NeedsInput]);
+        assert_eq!(doing, [Doing::NeedsRoom, Doing::Working, Doing::NeedsTurn]);
     }
 
     #[test]

@@ -17,6 +17,7 @@ pub mod json;
 pub mod look;
 pub mod numbers;
 pub mod output;
+pub mod page;
 pub mod paint;
 pub mod plain;
 pub mod progress;

@@ -24,7 +24,7 @@ pub fn line(look: &Look) -> String {
 
 fn part(stage: &StageLook) -> String {
     let mut words = vec![stage.name.to_string()];
-    if let Doing::Failed | Doing::Stopped = stage.doing {
+    if let Doing::Failed | Doing::Stopped | Doing::Drained = stage.doing {
         words.push(stage.doing.text().into());
     }
     if let Some((done, total)) = stage.part {

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::bars::{self, Frame};
-use super::look::Watch;
+use super::look::{Look, Watch};
 use super::numbers::exact;
 use super::output::{Screen, Voice};
 use super::usage::Usage;
 use super::{json, plain, summary};
-use crate::notice::{Ended, Exit, Level, Meters, Notice};
+use crate::notice::{Ended, Exit, Final, Level, Meters, Notice};
 use crate::plan::Plan;
 
 /// What shows a run.
@@ -53,6 +53,9 @@ pub struct Progress<'a> {
     hint: &'static str,
     /// By stage and step.
     faults: HashMap<(u32, usize), u64>,
+    /// Those that were shown, as their events.
+    shown: Vec<serde_json::Value>,
+    deadlock: Option<serde_json::Value>,
 }
 
 impl std::fmt::Debug for Progress<'_> {
@@ -95,6 +98,8 @@ impl<'a> Progress<'a> {
             note: String::new(),
             hint: "",
             faults: HashMap::new(),
+            shown: Vec::new(),
+            deadlock: None,
         }
     }
 
@@ -166,10 +171,12 @@ impl<'a> Progress<'a> {
                 self.turn(&text, &serde_json::json!({"event": "draining", "why": why}));
             }
             Notice::Deadlock(deadlock) => {
+                let event = json::deadlock(deadlock);
                 // In text, the end of the run says it.
                 if self.screen.voice() == Voice::Json {
-                    self.screen.raw(&json::deadlock(deadlock).to_string());
+                    self.screen.raw(&event.to_string());
                 }
+                self.deadlock = Some(event);
             }
             Notice::Stopping => {
                 self.note = "stopping now".into();
@@ -206,9 +213,11 @@ impl<'a> Progress<'a> {
         let last = *count == SHOWN;
         let plan = &self.plan.stages[stage as usize];
         let label = plan.program.steps.get(step).map_or("?", |s| &*s.label);
+        let event = json::fault(&plan.name, label, item, kind, message, fatal);
+        let told = event.to_string();
+        self.shown.push(event);
         if self.screen.voice() == Voice::Json {
-            self.screen
-                .raw(&json::fault(&plan.name, label, item, kind, message, fatal).to_string());
+            self.screen.raw(&told);
             return;
         }
         if fatal {
@@ -230,20 +239,27 @@ impl<'a> Progress<'a> {
         );
     }
 
-    /// It is over: the picture goes, the summary comes.
-    pub fn end(&mut self, ended: &Ended) {
+    /// It is over: the picture goes, the summary comes. What it gives back is the last event, with the item errors
+    /// that were shown and the deadlock, for a report.
+    pub fn end(&mut self, ended: &Ended, values: &[Final]) -> serde_json::Value {
         self.screen.clear();
-        // Whoever read standard output went away: quietly.
-        if ended.exit == Exit::BrokenPipe && self.face != Face::Json {
-            return;
-        }
         let look = self.watch.look(ended.took);
         let usage = Usage::now();
+        let mut record = json::end(&look, ended, &usage, values);
         if self.face == Face::Json {
-            self.screen
-                .raw(&json::end(&look, ended, &usage).to_string());
-            return;
+            self.screen.raw(&record.to_string());
+        } else if ended.exit != Exit::BrokenPipe {
+            // Where whoever read standard output went away: quietly.
+            self.say_end(ended, &look, &usage, values);
         }
+        record["errors"] = std::mem::take(&mut self.shown).into();
+        if let Some(deadlock) = self.deadlock.take() {
+            record["deadlock"] = deadlock;
+        }
+        record
+    }
+
+    fn say_end(&self, ended: &Ended, look: &Look, usage: &Usage, values: &[Final]) {
         for ((stage, step), count) in sorted(&self.faults) {
             if count > SHOWN {
                 let plan = &self.plan.stages[stage as usize];
@@ -258,8 +274,9 @@ impl<'a> Progress<'a> {
         }
         if self.volume > Volume::Quiet && self.face != Face::None {
             let columns = (self.size)().0.max(40);
-            self.screen
-                .raw(&summary::lines(&look, ended, &usage, self.screen.paint, columns).join("\n"));
+            self.screen.raw(
+                &summary::lines(look, ended, usage, values, self.screen.paint, columns).join("\n"),
+            );
         }
         // That somebody stopped it, who did knows, and the summary says.
         let stopped = matches!(

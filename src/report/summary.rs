@@ -9,7 +9,8 @@ use super::numbers::{bytes, exact, percent, plural, rate, short, time};
 use super::paint::Paint;
 use super::prose;
 use super::usage::Usage;
-use crate::notice::{Ended, Exit};
+use crate::notice::{Ended, Exit, Final};
+use crate::plan::{ConnKind, Full};
 use crate::steps::Outcome;
 
 /// The summary's lines.
@@ -17,6 +18,7 @@ pub fn lines(
     look: &Look,
     ended: &Ended,
     usage: &Usage,
+    values: &[Final],
     paint: Paint,
     columns: usize,
 ) -> Vec<String> {
@@ -34,6 +36,8 @@ pub fn lines(
         lines.push(String::new());
         lines.push(format!("  {slowest}"));
     }
+    lines.extend(lost(look, paint));
+    lines.extend(finals(values, paint, columns));
     for stage in look.stages.iter().filter(|s| s.open() != 0) {
         lines.push(paint.bad(&format!(
             "  BUG: {} of the items of `{}` have no outcome; please report this",
@@ -157,6 +161,58 @@ fn table(look: &Look, took: Duration, number: fn(u64) -> String, paint: Paint) -
     lines
 }
 
+/// What connections did not pass on.
+fn lost(look: &Look, paint: Paint) -> Vec<String> {
+    let mut lines = Vec::new();
+    for conn in &look.conns {
+        let name = match conn.kind {
+            ConnKind::Queue => format!("queue `{}`", conn.name),
+            ConnKind::Pipe => format!("pipe `{}`", conn.name),
+            ConnKind::Unnamed => format!("pipe from `{}`", conn.name),
+        };
+        if conn.dropped > 0 {
+            let how = if conn.full == Full::DropOldest {
+                "drop_oldest"
+            } else {
+                "drop_newest"
+            };
+            let (dropped, all) = (exact(conn.dropped), plural_exact(conn.put, "item"));
+            lines.push(paint.careful(&format!(
+                "  {name} was full and dropped {dropped} of {all} ({how})"
+            )));
+        }
+        if conn.unread && conn.cut > 0 {
+            let cut = plural_exact(conn.cut, "item");
+            lines.push(format!("  {name} has no reader in this run: {cut} let go"));
+        }
+    }
+    if !lines.is_empty() {
+        lines.insert(0, String::new());
+    }
+    lines
+}
+
+/// The shared values and arrays.
+fn finals(values: &[Final], paint: Paint, columns: usize) -> Vec<String> {
+    let name = values.iter().map(|v| width(&v.name)).max().unwrap_or(0);
+    let line = |v: &Final| {
+        let text = match &v.value {
+            serde_json::Value::String(text) => super::cells::tame(text),
+            other => other.to_string(),
+        };
+        cut(
+            &format!("  {}  {text}", left(&v.name, name.min(32))),
+            columns,
+        )
+    };
+    let mut lines: Vec<String> = values.iter().map(line).collect();
+    if !lines.is_empty() {
+        lines.insert(0, String::new());
+        lines.insert(1, paint.quiet("  values"));
+    }
+    lines
+}
+
 fn mark(doing: Doing, paint: Paint) -> String {
     match doing {
         Doing::Done => paint.good("✓"),
@@ -213,7 +269,7 @@ mod tests {
             took,
             why: None,
         };
-        lines(&look, &ended, &usage, Paint { on: false }, 80).join("\n")
+        lines(&look, &ended, &usage, &[], Paint { on: false }, 80).join("\n")
     }
 
     fn finished() -> std::sync::Arc<Meters> {

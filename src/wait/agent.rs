@@ -1,11 +1,12 @@
 //! Agents (whatever can hold or wait), the wait as a value, and the registry of who waits for what.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use super::primitive::{
     AtomicU32, AtomicU64, Mutex, Ordering, Thread, current, park, park_timeout, yield_now,
 };
+use super::trace::{Trace, Track};
 
 /// The number of an agent in its [`Registry`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -47,7 +48,41 @@ pub enum What {
     Outside(&'static str),
 }
 
+/// What kind of thing is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Items, or what the world outside gives.
+    Input,
+    /// Room.
+    Output,
+    Turn,
+    Guard,
+    Time,
+}
+
+impl Kind {
+    pub const ALL: [Kind; 5] = [
+        Kind::Input,
+        Kind::Output,
+        Kind::Turn,
+        Kind::Guard,
+        Kind::Time,
+    ];
+}
+
 impl What {
+    pub fn kind(&self) -> Kind {
+        match self {
+            What::Get(_) | What::Outside(_) => Kind::Input,
+            What::Put(_) => Kind::Output,
+            What::Turn { .. } | What::Others { .. } => Kind::Turn,
+            What::Permits { .. } | What::Event(_) | What::Until { .. } | What::Barrier(_) => {
+                Kind::Guard
+            }
+            What::Due(_) => Kind::Time,
+        }
+    }
+
     /// The guard that is waited for.
     pub fn guard(&self) -> Option<u32> {
         match *self {
@@ -125,6 +160,8 @@ pub struct Agent {
     wait: Mutex<Option<(Wait, Duration)>>,
     waited_nanos: [AtomicU64; 3],
     guard_nanos: AtomicU64,
+    /// Where its waits are noted, if anywhere.
+    track: Option<Arc<Track>>,
 }
 
 /// What the registry shows of an agent.
@@ -200,13 +237,11 @@ impl Agent {
         }
         let began = clock.now();
         let until = wait.until;
-        let slot = match wait.what {
-            What::Get(_) | What::Outside(_) | What::Due(_) => &self.waited_nanos[0],
-            What::Put(_) => &self.waited_nanos[1],
-            What::Turn { .. } | What::Others { .. } => &self.waited_nanos[2],
-            What::Permits { .. } | What::Event(_) | What::Until { .. } | What::Barrier(_) => {
-                &self.guard_nanos
-            }
+        let slot = match wait.what.kind() {
+            Kind::Input | Kind::Time => &self.waited_nanos[0],
+            Kind::Output => &self.waited_nanos[1],
+            Kind::Turn => &self.waited_nanos[2],
+            Kind::Guard => &self.guard_nanos,
         };
         *self.thread.lock() = Some(current());
         *self.wait.lock() = Some((wait, began));
@@ -235,8 +270,12 @@ impl Agent {
             }
         };
         self.epoch.fetch_add(1, Ordering::AcqRel);
-        *self.wait.lock() = None;
-        let waited = clock.now().saturating_sub(began);
+        let wait = self.wait.lock().take();
+        let now = clock.now();
+        if let (Some(track), Some((wait, _))) = (&self.track, wait) {
+            track.waited(wait.what, began, now);
+        }
+        let waited = now.saturating_sub(began);
         slot.fetch_add(
             u64::try_from(waited.as_nanos()).unwrap_or(u64::MAX),
             Ordering::Relaxed,
@@ -261,9 +300,20 @@ impl Agent {
 pub struct Registry {
     agents: Mutex<Vec<Arc<Agent>>>,
     next: AtomicU32,
+    trace: OnceLock<Trace>,
 }
 
 impl Registry {
+    /// Notes what workers wait for from now on, for [`Registry::trace`].
+    pub fn start_trace(&self, clock: Arc<dyn super::Clock>) {
+        let _again = self.trace.set(Trace::new(clock));
+    }
+
+    /// What was noted, where it was asked for.
+    pub fn trace(&self) -> Option<&Trace> {
+        self.trace.get()
+    }
+
     /// A new agent.
     pub fn enter(&self) -> Arc<Agent> {
         self.entered(None)
@@ -285,6 +335,7 @@ impl Registry {
             wait: Mutex::new(None),
             waited_nanos: [AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0)],
             guard_nanos: AtomicU64::new(0),
+            track: who.and_then(|who| Some(self.trace.get()?.enter(who))),
         });
         agents.push(agent.clone());
         agent
@@ -292,6 +343,9 @@ impl Registry {
 
     /// The agent has done its work.
     pub fn leave(&self, agent: &Arc<Agent>) {
+        if let (Some(trace), Some(track)) = (self.trace.get(), &agent.track) {
+            trace.leave(track);
+        }
         self.agents.lock().retain(|a| !Arc::ptr_eq(a, agent));
     }
 

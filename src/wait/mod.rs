@@ -10,7 +10,9 @@ mod agent;
 mod clock;
 pub(crate) mod primitive;
 mod stop;
+mod trace;
 
-pub use agent::{About, Agent, AgentId, Registry, Seen, Wait, What, Who, Woken};
+pub use agent::{About, Agent, AgentId, Kind, Registry, Seen, Wait, What, Who, Woken};
 pub use clock::{Clock, RealClock, VirtualClock};
 pub use stop::{Stop, Why};
+pub use trace::{Lane, Span, Trace};

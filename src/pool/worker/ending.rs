@@ -100,11 +100,14 @@ impl Worker {
         self.report();
         let meter = self.stage.meter(&self.shared);
         let total = meter.total.load(Ordering::Relaxed);
-        if total > 0 {
+        let drained = self.stage.segments[0].was_drained();
+        if total > 0 && !drained {
             meter.done.store(total, Ordering::Relaxed);
         }
         meter.set_state(if self.stage.kept_going() {
             StageState::Failed
+        } else if drained {
+            StageState::Drained
         } else {
             StageState::Done
         });

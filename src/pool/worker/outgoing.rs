@@ -247,7 +247,9 @@ impl Worker {
 
     /// Have all readers of all outputs ended?
     pub(super) fn all_unread(&self) -> bool {
-        !self.stage.outputs.is_empty() && self.stage.outputs.iter().all(|w| w.conn.is_unread())
+        let outputs = &self.stage.outputs;
+        // What nobody ever read is no reason to end.
+        outputs.iter().any(|w| !w.conn.discards()) && outputs.iter().all(|w| w.conn.is_unread())
     }
 
     /// Dead letters go on their way.
