@@ -238,7 +238,7 @@ fn strict_makes_errors_of_warnings() {
 #[test]
 fn what_is_not_built_yet_is_refused() {
     let room = copy();
-    for option in ["--only keep", "--state d", "--ui x", "--trace t"] {
+    for option in ["--state d", "--resume", "--cluster x", "--ui x"] {
         let name = option.split(' ').next().unwrap_or_default();
         let said = room.types(&format!("run p.yaml {option}")).exits(2);
         said.tells(&format!("{name} is not built yet"));
