@@ -18,5 +18,6 @@ pub mod steps;
 pub mod sync;
 pub mod value;
 pub mod wait;
+pub mod worker;
 
 pub use pipeline::{Error, Pipeline, Report, StageReport};

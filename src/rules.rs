@@ -459,6 +459,40 @@ for it.
 Use it, or take it out.",
     },
     Rule {
+        code: "E0601",
+        title: "a step that starts programs, without `processes`",
+        explain: "`exec`, `shell`, `worker` and `python` start programs of their own. How many run at once is said with `processes`;
+`threads` and `tasks` are for the work that this program does itself.
+
+    resize:
+      threads: 4               # wrong: `processes: 4`
+      do:
+        - exec: [convert, '{path}', out.png]
+
+The other steps of the stage run around the programs in as many threads. Without an executor such a stage has
+`processes: auto`, as many as there are CPUs.",
+    },
+    Rule {
+        code: "E0602",
+        title: "two long-lived programs in one stage",
+        explain: "The processes of a stage are those of its `worker` or `python` step, so it may have one of them; it may have any number
+of `exec` and `shell`, which start a process for each item.
+
+    do:
+      - python: tasks.py:parse
+      - python: tasks.py:score     # wrong: in a stage of its own, `from` this one
+
+Or let one function call the other.",
+    },
+    Rule {
+        code: "W0601",
+        title: "processes of a stage that starts no program",
+        explain: "Nothing in the stage starts a program (`exec`, `shell`, `worker`, `python`), so its steps run in threads of this
+program, as many as are written.
+
+Write `threads`.",
+    },
+    Rule {
         code: "W0701",
         title: "rows that are read as lines",
         explain: "The name of the file says that there are rows of separated values in it, but `read` gives lines, as

@@ -147,6 +147,7 @@ impl Found<'_, '_> {
             types: room,
             folder: &room.file.folder,
             scope: &room.scope,
+            processes: None,
         }
     }
 
@@ -209,10 +210,11 @@ impl Found<'_, '_> {
                 .as_ref()
                 .expect("BUG: a step with a mistake is compiled");
             let env = env_for(self.room, input.as_ref());
-            let compiled =
-                known
-                    .step
-                    .compile(input.as_ref(), after, &self.compile_cx(&env, &targets));
+            let cx = CompileCx {
+                processes: self.settings.stages[i].processes.as_ref(),
+                ..self.compile_cx(&env, &targets)
+            };
+            let compiled = known.step.compile(input.as_ref(), after, &cx);
             let source = input.is_none();
             entering.get_or_insert_with(|| compiled.out.clone());
             input = Some(compiled.out.clone());

@@ -10,6 +10,7 @@
 mod after;
 mod cases;
 mod compile;
+mod external;
 mod flow;
 mod guards;
 mod loops;

@@ -1,13 +1,16 @@
 //! How stages run and how much connections hold: the numbers, with their defaults.
 
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Room;
+use super::external;
 use super::wiring::Wiring;
 use crate::diagnostic::{At, Diagnostic, Diagnostics};
 use crate::plan::{Executor, Full, MaxErrors, OnError, Ordered, Policy, Retry};
 use crate::spec::{self, ExecutorKind, Modifiers, Placed, Workers};
+use crate::steps::Processes;
 
 /// How many items a connection holds where nothing is written.
 const MAX: usize = 1024;
@@ -31,6 +34,8 @@ pub(super) struct Settings {
 #[derive(Clone, Debug)]
 pub(super) struct StageSettings {
     pub executor: Executor,
+    /// For its external steps, where it has some.
+    pub processes: Option<Arc<Processes>>,
     pub ordered: Ordered,
     pub max_errors: Option<MaxErrors>,
     pub max_waiting: usize,
@@ -125,6 +130,7 @@ fn stage(
     }
     let retry = stage.retry.map(|r| r.value);
     StageSettings {
+        processes: external::processes(room, stage, &executor),
         executor,
         ordered,
         max_errors: stage.max_errors.map(|m| match m.value {
@@ -221,9 +227,20 @@ fn ordered_by_default(wiring: &Wiring<'_>, number: usize) -> bool {
 }
 
 fn executor(room: &Room<'_>, stage: &spec::Stage, out: &mut Diagnostics) -> Executor {
+    let external = external::check(stage, out);
     let Some(written) = &stage.executor else {
-        return Executor::Threads(NonZeroUsize::MIN);
+        return if external {
+            Executor::Processes(room.cx.cpus)
+        } else {
+            Executor::Threads(NonZeroUsize::MIN)
+        };
     };
+    if written.kind == ExecutorKind::Processes {
+        return Executor::Processes(match written.workers.map(|w| w.value) {
+            Some(Workers::Count(n)) => NonZeroUsize::new(n as usize).unwrap_or(NonZeroUsize::MIN),
+            Some(Workers::Auto) | None => room.cx.cpus,
+        });
+    }
     if written.kind != ExecutorKind::Threads {
         return Executor::Threads(NonZeroUsize::MIN);
     }

@@ -138,6 +138,8 @@ pub struct Outlet {
 #[derive(Clone, Debug)]
 pub enum Executor {
     Threads(NonZeroUsize),
+    /// Threads, and so many processes of its external steps.
+    Processes(NonZeroUsize),
     /// One worker, one item at a time, on a clock.
     Timer(Arc<Timer>),
 }
@@ -145,7 +147,7 @@ pub enum Executor {
 impl Executor {
     pub fn workers(&self) -> usize {
         match self {
-            Executor::Threads(n) => n.get(),
+            Executor::Threads(n) | Executor::Processes(n) => n.get(),
             Executor::Timer(_) => 1,
         }
     }

@@ -140,8 +140,22 @@ pub struct Executor {
     /// The place of the key.
     pub at: At,
     pub node: Node,
-    /// How many, for threads and tasks; for processes where the short form is used.
+    /// How many, where that was written.
     pub workers: Option<Placed<Workers>>,
+    /// For processes: the rest of the long form.
+    pub processes: Processes,
+}
+
+/// How programs are kept, as written.
+#[derive(Clone, Debug, Default)]
+pub struct Processes {
+    /// `start: spawn`.
+    pub spawn: bool,
+    pub max_items: Option<u64>,
+    pub memory: Option<u64>,
+    pub env: Vec<(String, String)>,
+    pub cwd: Option<String>,
+    pub tasks: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

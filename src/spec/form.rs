@@ -397,6 +397,17 @@ impl Form<'_> {
             ExecutorKind::Processes => node.as_map().is_none(),
             ExecutorKind::Timer => false,
         };
+        if kind == ExecutorKind::Processes && !short {
+            let (workers, processes) = super::processes::read(node, self.diagnostics);
+            stage.executor = Some(Executor {
+                kind,
+                at: key.at,
+                node: node.clone(),
+                workers,
+                processes,
+            });
+            return;
+        }
         let workers = match &node.value {
             _ if !short => None,
             Value::Scalar(Scalar::Int(n)) if (1..=i64::from(most)).contains(n) => {
@@ -422,6 +433,7 @@ impl Form<'_> {
             at: key.at,
             node: node.clone(),
             workers,
+            processes: super::Processes::default(),
         });
     }
 

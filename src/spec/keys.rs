@@ -174,7 +174,7 @@ pub static STAGE: &[KeyDef] = &[
     key("from", Form::Names, "The stages, pipes or queues whose items it takes; without, its first step is a source."),
     key("to", Form::Either(&[Form::Names, Form::Routes]), "Where its items go besides the stages that name it; a mapping sends each to the first whose condition holds."),
     key("threads", Form::Either(&[Form::Count(1), Form::Words(AUTO)]), "On so many threads of this program."),
-    later("processes", Form::Any, "Its external step in so many processes."),
+    key("processes", Form::Either(&[Form::Count(1), Form::Words(AUTO), Form::Keys(PROCESSES)]), "Its external steps (`python`, `worker`, `exec`, `shell`) in so many processes; the others around them in threads."),
     later("tasks", Form::Either(&[Form::Count(1), Form::Words(AUTO)]), "So many items at once on an event loop."),
     later("timer", Form::Any, "On a clock."),
     key("do", Form::Steps, "The steps that each item goes through."),
@@ -191,6 +191,20 @@ pub static STAGE: &[KeyDef] = &[
 
 #[rustfmt::skip]
 pub static AUTO: &[Word] = &[word("auto")];
+
+#[rustfmt::skip]
+pub static PROCESSES: &[KeyDef] = &[
+    key("count", Form::Either(&[Form::Count(1), Form::Words(AUTO)]), "How many; by default as many as there are CPUs."),
+    key("start", Form::Words(STARTS), "How Python's workers begin: forked from one warm interpreter (the default), or each on its own."),
+    key("max_items", Form::Count(1), "After so many items a worker is replaced by a fresh one."),
+    key("memory", Form::Size, "How much memory a process may hold; one that holds more is ended."),
+    key("env", Form::Named(&Form::Text), "Added to the environment of the processes."),
+    key("cwd", Form::Text, "The folder in which they start; that of the file by default."),
+    key("tasks", Form::Count(1), "How many items each long-lived process may be at at once; 1 by default."),
+];
+
+#[rustfmt::skip]
+pub static STARTS: &[Word] = &[word("fork"), word("spawn")];
 
 #[rustfmt::skip]
 pub static ORDERED: &[KeyDef] = &[

@@ -11,6 +11,7 @@ pub mod keys;
 mod load;
 mod node;
 mod params;
+mod processes;
 mod put;
 mod scalar;
 mod swallowed;
@@ -19,7 +20,7 @@ mod text;
 
 pub use file::{
     Conn, Executor, ExecutorKind, File, Full, Guard, GuardKind, MaxErrors, Modifiers, OnError,
-    Order, Ordered, Placed, Retry, Route, Stage, StepNode, Test, To, Workers,
+    Order, Ordered, Placed, Processes, Retry, Route, Stage, StepNode, Test, To, Workers,
 };
 pub use form::load;
 pub use load::read;

@@ -213,6 +213,7 @@ mod tests {
             types: &NoTypes,
             folder,
             scope: &scope,
+            processes: None,
         };
         let Op::Turn(make) = step
             .compile(Some(&Type::Int), &Uses::all(Use::Look), &cx)

@@ -274,6 +274,7 @@ pub(super) fn run_step(step: &dyn Step, out: &Type, ty: &Type, items: &[Json], h
         types: &NoTypes,
         folder: Path::new("."),
         scope: &scope,
+        processes: None,
     };
     let compiled = step.compile(Some(&narrow), &how.after, &cx);
     let used = how.after.narrow(out);
@@ -328,6 +329,7 @@ pub(super) fn run_sink(yaml: &str, ty: &Type, items: &[Json]) -> (Ran, Streams) 
         types: &NoTypes,
         folder: Path::new("."),
         scope: &scope,
+        processes: None,
         conns: &NoTypes,
     };
     let compiled = step.compile(Some(ty), &Uses::all(Use::Look), &cx);
@@ -386,6 +388,7 @@ pub(super) fn run_source(yaml: &str, target: Option<&Type>, folder: &Path, after
         types: &NoTypes,
         folder,
         scope: &scope,
+        processes: None,
     };
     let compiled = step.compile(None, after, &cx);
     let Op::Source(make) = &compiled.op else {

@@ -35,6 +35,7 @@ mod nested;
 mod notation;
 mod parse;
 mod print;
+mod processes;
 mod put;
 mod read;
 pub mod rehearsal;
@@ -59,6 +60,7 @@ pub use convert::Convert;
 pub use cx::{Cx, Faults, ItemError, ItemErrorKind, Outcome, Output, RunError, Tally};
 pub use dead_letter::{DeadLetter, dead_letter_type};
 pub use notation::{built_in, names_in, read_type};
+pub use processes::Processes;
 pub use table::{Group, Opt, Reader, STEPS, StepDef, find};
 pub use template_text::TemplateText;
 pub use touches::{GuardKind, Touches};
@@ -210,6 +212,8 @@ pub struct CompileCx<'a> {
     pub folder: &'a std::path::Path,
     /// `-C DIR` or the file's folder, params and so on are resolved in text already; secrets to mask.
     pub scope: &'a crate::expr::Scope,
+    /// How the stage keeps its programs.
+    pub processes: Option<&'a Arc<Processes>>,
 }
 
 /// A step, ready to run, and the (narrowed) type that leaves it.

@@ -113,6 +113,7 @@ mod tests {
             types: &super::super::harness::NoTypes,
             folder: std::path::Path::new("."),
             scope: &scope,
+            processes: None,
         };
         match step
             .compile(Some(&Type::Int), &How::default().after, &cx)

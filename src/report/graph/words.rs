@@ -10,15 +10,21 @@ use crate::report::numbers::{bytes, exact, plural};
 
 /// `1 thread`, `4 threads, as completed`, `every 5s`.
 pub(super) fn executor(stage: &Stage) -> String {
-    match &stage.executor {
-        Executor::Threads(n) => {
-            let mut text = plural(n.get() as u64, "thread");
-            if n.get() > 1 && stage.ordered == Ordered::No {
-                text += ", as completed";
-            }
-            text
-        }
-        Executor::Timer(timer) => timer.text.clone(),
+    let (n, mut text) = match &stage.executor {
+        Executor::Threads(n) => (n, plural(n.get() as u64, "thread")),
+        Executor::Processes(n) => (n, processes(n.get())),
+        Executor::Timer(timer) => return timer.text.clone(),
+    };
+    if n.get() > 1 && stage.ordered == Ordered::No {
+        text += ", as completed";
+    }
+    text
+}
+
+fn processes(n: usize) -> String {
+    match n {
+        1 => "1 process".into(),
+        n => format!("{} processes", exact(n as u64)),
     }
 }
 

@@ -114,6 +114,7 @@ mod tests {
             types: &NoTypes,
             folder,
             scope: &scope,
+            processes: None,
         };
         match step
             .compile(Some(&Type::Int), &How::default().after, &cx)

@@ -50,6 +50,7 @@ fn op(step: &dyn Step, ty: &Type, folder: &Path) -> Op {
         types: &NoTypes,
         folder,
         scope: &Scope::default(),
+        processes: None,
     };
     step.compile(Some(ty), &Uses::nothing(), &cx).op
 }

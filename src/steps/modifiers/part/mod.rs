@@ -246,13 +246,7 @@ impl Step for Part {
                 item: Some(ty.clone()),
                 ..cx.env.clone()
             };
-            let cx = CompileCx {
-                env: &env,
-                conns: cx.conns,
-                types: cx.types,
-                folder: cx.folder,
-                scope: cx.scope,
-            };
+            let cx = CompileCx { env: &env, ..*cx };
             let compiled = step.compile(Some(&ty), uses, &cx);
             ty = compiled.out.clone();
             steps.push(compiled);
