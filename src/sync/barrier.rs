@@ -15,9 +15,17 @@ pub struct Barrier {
 #[derive(Debug, Default)]
 struct State {
     here: Vec<Arc<Agent>>,
-    /// Let through, and not noticed yet.
-    through: Vec<AgentId>,
+    /// Let go, and not noticed yet.
+    through: Vec<(AgentId, Passed)>,
+    broken: bool,
 }
+
+/// How an agent gets past a barrier: with the number in which it came (from 0), or because it is broken.
+pub type Passed = Result<u32, Broken>;
+
+/// Somebody who was waited for will not come: who waits at the barrier, or comes to it, is told so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Broken;
 
 impl Barrier {
     pub fn new(id: u32, parties: u32) -> Barrier {
@@ -28,34 +36,51 @@ impl Barrier {
         }
     }
 
-    /// The agent has come; it passes when as many as it takes are here.
+    /// The agent has come; it passes when as many as it takes are here, or at once where the barrier is broken.
     ///
     /// # Errors
     /// The wait, where some are still missing.
-    pub fn wait(&self, agent: &Arc<Agent>) -> Result<(), Wait> {
+    pub fn wait(&self, agent: &Arc<Agent>) -> Result<Passed, Wait> {
         let mut state = self.state.lock();
-        if let Some(at) = state.through.iter().position(|a| *a == agent.id) {
-            state.through.swap_remove(at);
-            return Ok(());
+        if let Some(at) = state.through.iter().position(|(a, _)| *a == agent.id) {
+            return Ok(state.through.swap_remove(at).1);
+        }
+        if state.broken {
+            return Ok(Err(Broken));
         }
         if !state.here.iter().any(|a| a.id == agent.id) {
             if state.here.len() + 1 >= self.parties as usize {
-                for other in std::mem::take(&mut state.here) {
-                    state.through.push(other.id);
+                for (other, number) in std::mem::take(&mut state.here).into_iter().zip(0..) {
+                    state.through.push((other.id, Ok(number)));
                     other.wake();
                 }
-                return Ok(());
+                return Ok(Ok(self.parties.saturating_sub(1)));
             }
             state.here.push(agent.clone());
         }
         Err(Wait::for_(What::Barrier(self.id)))
     }
 
+    /// Those who wait are told that it is broken. `stays`: so is whoever comes, until the next time this is
+    /// called with `false`.
+    pub fn break_up(&self, stays: bool) {
+        let mut state = self.state.lock();
+        state.broken = stays;
+        for other in std::mem::take(&mut state.here) {
+            state.through.push((other.id, Err(Broken)));
+            other.wake();
+        }
+    }
+
+    pub fn is_broken(&self) -> bool {
+        self.state.lock().broken
+    }
+
     /// The agent waits no more; the others wait for one more.
     pub fn forget(&self, agent: AgentId) {
         let mut state = self.state.lock();
         state.here.retain(|a| a.id != agent);
-        state.through.retain(|a| *a != agent);
+        state.through.retain(|(a, _)| *a != agent);
     }
 
     pub fn parties(&self) -> u32 {
@@ -79,9 +104,10 @@ mod tests {
         let [a, b, c] = [registry.enter(), registry.enter(), registry.enter()];
         let barrier = Barrier::new(0, 2);
         assert!(barrier.wait(&a).is_err() && barrier.wait(&a).is_err());
-        assert!(barrier.wait(&b).is_ok() && a.is_woken());
+        assert_eq!(barrier.wait(&b), Ok(Ok(1)));
+        assert!(a.is_woken());
         assert!(barrier.wait(&c).is_err(), "the next round");
-        assert!(barrier.wait(&a).is_ok(), "of the first");
+        assert_eq!(barrier.wait(&a), Ok(Ok(0)), "of the first");
         assert!(barrier.wait(&b).is_ok() && barrier.wait(&c).is_ok());
     }
 
@@ -93,5 +119,20 @@ mod tests {
         assert!(barrier.wait(&a).is_err());
         barrier.forget(a.id);
         assert!(barrier.wait(&b).is_err() && barrier.wait(&c).is_ok());
+    }
+
+    #[test]
+    fn a_broken_barrier_lets_nobody_meet_until_it_is_mended() {
+        let registry = Registry::default();
+        let [a, b] = [registry.enter(), registry.enter()];
+        let barrier = Barrier::new(0, 2);
+        assert!(barrier.wait(&a).is_err());
+        barrier.break_up(true);
+        assert!(a.is_woken() && barrier.is_broken());
+        assert_eq!(barrier.wait(&a), Ok(Err(Broken)));
+        assert_eq!(barrier.wait(&b), Ok(Err(Broken)));
+        barrier.break_up(false);
+        assert!(barrier.wait(&a).is_err());
+        assert_eq!(barrier.wait(&b), Ok(Ok(1)));
     }
 }

@@ -32,6 +32,11 @@ impl Condition {
         }
     }
 
+    /// Has the agent not been notified yet?
+    pub fn is_enlisted(&self, agent: AgentId) -> bool {
+        self.waiting.lock().iter().any(|a| a.id == agent)
+    }
+
     /// What the agent waited for holds, or it has given up. A notification that it has had meanwhile and does
     /// not use goes to the next.
     pub fn take_out(&self, agent: AgentId) {

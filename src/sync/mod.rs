@@ -10,13 +10,14 @@ mod barrier;
 mod condition;
 mod event;
 mod permits;
+mod raw;
 mod values;
 
-pub use barrier::Barrier;
+pub use barrier::{Barrier, Broken, Passed};
 pub use condition::Condition;
 pub use event::Event;
 pub use permits::{ALL, Counts, Held, Permits};
-pub use values::{Declared, Target, Values};
+pub use values::{Declared, Layout, Target, Values};
 
 use crate::wait::{AgentId, Clock};
 

@@ -163,6 +163,19 @@ impl Permits {
         state.hand_over(self.total, clock);
     }
 
+    /// Gives back `n` permits that somebody holds, whoever that is: the one that has held them longest. `false`:
+    /// nobody does.
+    pub fn give_for_another(&self, n: u32, clock: &dyn Clock) -> bool {
+        let mut state = self.state.lock();
+        let Some(at) = state.holders.iter().position(|h| h.n == n && !h.fresh) else {
+            return false;
+        };
+        state.holders.remove(at);
+        state.taken -= n;
+        state.hand_over(self.total, clock);
+        true
+    }
+
     /// The agent waits no more, and takes nothing that was handed over to it meanwhile.
     pub fn forget(&self, agent: AgentId, clock: &dyn Clock) {
         let mut state = self.state.lock();
@@ -349,6 +362,18 @@ mod tests {
         s.give(c.id, 1, &NOW);
         s.forget(b.id, &NOW);
         assert!(has(&s, &a, 2), "handed over to b, and given up by it");
+    }
+
+    #[test]
+    fn who_gives_back_for_another_gives_back_what_was_held_longest() {
+        let [a, b, c] = agents();
+        let two = Permits::semaphore(0, 2);
+        assert!(!two.give_for_another(1, &NOW), "nobody holds any");
+        assert!(has(&two, &a, 1) && has(&two, &b, 1) && !has(&two, &c, 1));
+        assert!(two.give_for_another(1, &NOW));
+        assert!(c.is_woken() && has(&two, &c, 1));
+        let holders: Vec<AgentId> = two.held().iter().map(|h| h.agent).collect();
+        assert_eq!(holders, [b.id, c.id]);
     }
 
     #[test]

@@ -1,15 +1,19 @@
 //! Values and arrays: what all workers of a run read and change, each change at once or not at all.
 //!
 //! All numbers lie in one row of 64-bit words (an int as it is, a double as its bits), so that they can lie in
-//! memory that other processes share. Strings and bools lie beside them under a mutex.
+//! memory that other processes share: behind the numbers there is a word for each value and each array that says
+//! how many watch it, for those who change one from outside. Strings and bools lie beside them under a mutex.
 //!
 //! Who waits until something holds of a value watches it; a change wakes those who watch. A watcher enlists
 //! before it reads, and a change is made before watchers are looked for: one of the two sees the other.
 
+use std::io;
+use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 
+use super::raw::Words;
 use crate::value::{Cell, Type};
-use crate::wait::primitive::{AtomicU32, AtomicU64, Mutex, Ordering};
+use crate::wait::primitive::{Mutex, Ordering};
 use crate::wait::{Agent, AgentId};
 
 /// A value, or an array where there is a length.
@@ -29,7 +33,7 @@ pub enum Target {
 
 #[derive(Debug)]
 pub struct Values {
-    numbers: Box<[AtomicU64]>,
+    words: Words,
     others: Mutex<Vec<Cell>>,
     values: Vec<Place>,
     arrays: Vec<Place>,
@@ -40,7 +44,8 @@ struct Place {
     kind: Kind,
     first: usize,
     length: usize,
-    watched: AtomicU32,
+    /// The word that says how many watch it.
+    watched: usize,
     watchers: Mutex<Vec<Arc<Agent>>>,
 }
 
@@ -51,8 +56,39 @@ enum Kind {
     Other,
 }
 
+/// Where a value or an array lies in the shared memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Layout {
+    pub double: bool,
+    /// The byte at which the (first) number begins; `None`: it is no number, and lies elsewhere.
+    pub at: Option<usize>,
+    /// The byte at which the word begins that says how many watch it.
+    pub watch: usize,
+    pub length: usize,
+}
+
 impl Values {
+    /// In memory of our own.
     pub fn new(values: &[Declared], arrays: &[Declared]) -> Values {
+        match Values::made(values, arrays, |n| Ok(Words::own(n))) {
+            Ok(made) => made,
+            Err(_) => unreachable!("BUG: our own memory needs nobody"),
+        }
+    }
+
+    /// In memory that other processes can map.
+    ///
+    /// # Errors
+    /// The system gives none.
+    pub fn shared(values: &[Declared], arrays: &[Declared]) -> io::Result<Values> {
+        Values::made(values, arrays, Words::shared)
+    }
+
+    fn made(
+        values: &[Declared],
+        arrays: &[Declared],
+        words: impl FnOnce(usize) -> io::Result<Words>,
+    ) -> io::Result<Values> {
         let (mut numbers, mut others) = (Vec::new(), Vec::new());
         let mut place = |d: &Declared| {
             let kind = match d.of {
@@ -69,25 +105,54 @@ impl Values {
             for _ in 0..length {
                 match kind {
                     Kind::Other => others.push(d.initial.clone()),
-                    _ => numbers.push(AtomicU64::new(bits(kind, &d.initial).unwrap_or(0))),
+                    _ => numbers.push(bits(kind, &d.initial).unwrap_or(0)),
                 }
             }
             Place {
                 kind,
                 first,
                 length,
-                watched: AtomicU32::new(0),
+                watched: 0,
                 watchers: Mutex::default(),
             }
         };
-        let values = values.iter().map(&mut place).collect();
-        let arrays = arrays.iter().map(&mut place).collect();
-        Values {
-            numbers: numbers.into(),
+        let mut values: Vec<Place> = values.iter().map(&mut place).collect();
+        let mut arrays: Vec<Place> = arrays.iter().map(&mut place).collect();
+        let words = words(numbers.len() + values.len() + arrays.len())?;
+        for (word, number) in words.iter().zip(&numbers) {
+            word.store(*number, Ordering::SeqCst);
+        }
+        for (place, at) in values.iter_mut().chain(&mut arrays).zip(numbers.len()..) {
+            place.watched = at;
+        }
+        Ok(Values {
+            words,
             others: Mutex::new(others),
             values,
             arrays,
+        })
+    }
+
+    /// The memory that other processes can map, where it is such.
+    pub fn memory(&self) -> Option<BorrowedFd<'_>> {
+        self.words.file()
+    }
+
+    /// Where a value, or an array, lies in it.
+    pub fn layout(&self, array: bool, at: u32) -> Layout {
+        const WORD: usize = size_of::<u64>();
+        let place = self.watched(array, at);
+        Layout {
+            double: place.kind == Kind::Double,
+            at: (place.kind != Kind::Other).then_some(place.first * WORD),
+            watch: place.watched * WORD,
+            length: place.length,
         }
+    }
+
+    /// Somebody outside has changed it in the memory: those who watch look again.
+    pub fn changed(&self, array: bool, at: u32) {
+        self.tell(self.watched(array, at));
     }
 
     /// The present value.
@@ -108,8 +173,8 @@ impl Values {
 
     fn read(&self, place: &Place, at: usize) -> Cell {
         match place.kind {
-            Kind::Int => Cell::Int(self.numbers[at].load(Ordering::SeqCst).cast_signed()),
-            Kind::Double => Cell::Double(f64::from_bits(self.numbers[at].load(Ordering::SeqCst))),
+            Kind::Int => Cell::Int(self.words[at].load(Ordering::SeqCst).cast_signed()),
+            Kind::Double => Cell::Double(f64::from_bits(self.words[at].load(Ordering::SeqCst))),
             Kind::Other => self.others.lock()[at].clone(),
         }
     }
@@ -141,7 +206,7 @@ impl Values {
     /// In words: the sum does not fit, the index is beyond the end, the amount is no number.
     pub fn add(&self, target: Target, by: &Cell) -> Result<(), String> {
         let (place, at) = self.place(target)?;
-        let word = &self.numbers[at];
+        let word = &self.words[at];
         match (place.kind, by) {
             (Kind::Int, Cell::Int(by)) => {
                 let add = |old: u64| old.cast_signed().checked_add(*by).map(i64::cast_unsigned);
@@ -161,7 +226,7 @@ impl Values {
             (Kind::Int, _) => return Err("only an int can be added to an int".into()),
             _ => return Err("only numbers can be added".into()),
         }
-        place.changed();
+        self.tell(place);
         Ok(())
     }
 
@@ -174,12 +239,20 @@ impl Values {
         match place.kind {
             Kind::Other => self.others.lock()[at] = value.clone(),
             kind => match bits(kind, value) {
-                Some(bits) => self.numbers[at].store(bits, Ordering::SeqCst),
+                Some(bits) => self.words[at].store(bits, Ordering::SeqCst),
                 None => return Err("a number is needed".into()),
             },
         }
-        place.changed();
+        self.tell(place);
         Ok(())
+    }
+
+    fn tell(&self, place: &Place) {
+        if self.words[place.watched].load(Ordering::SeqCst) > 0 {
+            for agent in place.watchers.lock().iter() {
+                agent.wake();
+            }
+        }
     }
 
     fn watched(&self, array: bool, at: u32) -> &Place {
@@ -196,7 +269,7 @@ impl Values {
         let mut watchers = place.watchers.lock();
         if !watchers.iter().any(|a| a.id == agent.id) {
             watchers.push(agent.clone());
-            place.watched.fetch_add(1, Ordering::SeqCst);
+            self.words[place.watched].fetch_add(1, Ordering::SeqCst);
         }
     }
 
@@ -206,7 +279,7 @@ impl Values {
         let before = watchers.len();
         watchers.retain(|a| a.id != agent);
         if watchers.len() < before {
-            place.watched.fetch_sub(1, Ordering::SeqCst);
+            self.words[place.watched].fetch_sub(1, Ordering::SeqCst);
         }
     }
 
@@ -214,19 +287,9 @@ impl Values {
     pub(super) fn orphan(&self, agent: AgentId) {
         for (array, places) in [(false, &self.values), (true, &self.arrays)] {
             for (at, place) in places.iter().enumerate() {
-                if place.watched.load(Ordering::SeqCst) > 0 {
+                if self.words[place.watched].load(Ordering::SeqCst) > 0 {
                     self.unwatch(array, u32::try_from(at).unwrap_or(u32::MAX), agent);
                 }
-            }
-        }
-    }
-}
-
-impl Place {
-    fn changed(&self) {
-        if self.watched.load(Ordering::SeqCst) > 0 {
-            for agent in self.watchers.lock().iter() {
-                agent.wake();
             }
         }
     }

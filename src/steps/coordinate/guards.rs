@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use super::super::words::{Args, no_item};
 use super::super::{
-    BatchStep, CompileCx, Compiled, Cx, Flow, Group, GuardKind, Infer, Op, Opt, Reader, Step,
-    StepDef, Touches,
+    BatchStep, CompileCx, Compiled, Cx, Flow, Group, GuardKind, Infer, ItemError, ItemErrorKind,
+    Op, Opt, Reader, Step, StepDef, Touches,
 };
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::expr::{Env, Uses};
 use crate::spec::{Key, Node};
+use crate::sync::Broken;
 use crate::value::{Batch, Type};
 
 const EVENT: &[Opt] = &[Opt {
@@ -224,6 +225,16 @@ impl Step for Coordinate {
     }
 }
 
+/// User code has broken the barrier: nobody meets there.
+fn broken(mut batch: Batch, cx: &mut Cx<'_>) -> Flow {
+    for i in 0..batch.len() {
+        let error = ItemError::new(ItemErrorKind::Expression, "the barrier is broken");
+        cx.fail(batch.origin(i), batch.row(i), error);
+    }
+    batch.clear();
+    Flow::Next(batch)
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Run {
     does: Does,
@@ -238,7 +249,11 @@ impl BatchStep for Run {
         let (guard, commons) = (self.guard, cx.commons);
         let waited = match self.does {
             Does::WaitEvent => commons.event(guard).wait(cx.agent),
-            Does::WaitBarrier => commons.barrier(guard).wait(cx.agent),
+            Does::WaitBarrier => match commons.barrier(guard).wait(cx.agent) {
+                Ok(Ok(_)) => Ok(()),
+                Ok(Err(Broken)) => return broken(batch, cx),
+                Err(wait) => Err(wait),
+            },
             Does::SetEvent => {
                 commons.event(guard).set();
                 Ok(())
