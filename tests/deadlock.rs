@@ -263,6 +263,7 @@ impl Now {
                 state: State::Runs,
                 workers: 1,
                 coming: 0,
+                spare: 0,
                 touches: Touches {
                     sets: of(&|o| if let Op::Set(e) = o { Some(*e) } else { None }),
                     meets: of(&|o| if let Op::Meet(b) = o { Some(*b) } else { None }),

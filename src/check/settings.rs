@@ -112,7 +112,9 @@ fn stage(
             let window = window.map_or(WINDOW, |w| positive(w, at, "window", out).get());
             with_window(window, &executor)
         }
-        None if ordered_by_default(wiring, number) => with_window(WINDOW, &executor),
+        None if ordered_by_default(wiring, number) && !matches!(executor, Executor::Tasks(_)) => {
+            with_window(WINDOW, &executor)
+        }
         None => Ordered::No,
     };
     if let Some(written) = stage.ordered.filter(|o| o.value != spec::Ordered::No)
@@ -235,31 +237,41 @@ fn executor(room: &Room<'_>, stage: &spec::Stage, out: &mut Diagnostics) -> Exec
             Executor::Threads(NonZeroUsize::MIN)
         };
     };
-    if written.kind == ExecutorKind::Processes {
-        return Executor::Processes(match written.workers.map(|w| w.value) {
-            Some(Workers::Count(n)) => NonZeroUsize::new(n as usize).unwrap_or(NonZeroUsize::MIN),
-            Some(Workers::Auto) | None => room.cx.cpus,
-        });
-    }
-    if written.kind != ExecutorKind::Threads {
-        return Executor::Threads(NonZeroUsize::MIN);
-    }
-    match written.workers.map(|w| (w.value, w.at)) {
-        Some((Workers::Auto, _)) => Executor::Threads(room.cx.cpus),
+    let (word, most) = match written.kind {
+        ExecutorKind::Processes => {
+            return Executor::Processes(match written.workers.map(|w| w.value) {
+                Some(Workers::Count(n)) => {
+                    NonZeroUsize::new(n as usize).unwrap_or(NonZeroUsize::MIN)
+                }
+                Some(Workers::Auto) | None => room.cx.cpus,
+            });
+        }
+        ExecutorKind::Threads => ("threads", MOST_THREADS),
+        ExecutorKind::Tasks => ("tasks", usize::MAX),
+        ExecutorKind::Timer => return Executor::Threads(NonZeroUsize::MIN),
+    };
+    let n = match written.workers.map(|w| (w.value, w.at)) {
+        Some((Workers::Auto, _)) => room.cx.cpus,
         Some((Workers::Count(n), at)) => {
-            let n = positive(u64::from(n), at, "threads", out);
-            if n.get() > MOST_THREADS {
+            let n = positive(u64::from(n), at, word, out);
+            if n.get() > most {
                 out.push(
                     Diagnostic::new(
                         "E0105",
                         at,
-                        format!("`threads` must be {MOST_THREADS} or less, not {n}"),
+                        format!("`{word}` must be {most} or less, not {n}"),
                     )
-                    .help("`threads: auto` takes as many as there are CPUs"),
+                    .help(format!(
+                        "`{word}: auto` takes as many as there are CPUs; for items that wait, write `tasks: {n}`"
+                    )),
                 );
             }
-            Executor::Threads(n)
+            n
         }
-        None => Executor::Threads(NonZeroUsize::MIN),
+        None => NonZeroUsize::MIN,
+    };
+    match written.kind {
+        ExecutorKind::Tasks => Executor::Tasks(n),
+        _ => Executor::Threads(n),
     }
 }

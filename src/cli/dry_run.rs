@@ -39,6 +39,11 @@ impl<'a> Outline<'a> {
         self.plan.stages.iter().map(|s| s.executor.workers()).sum()
     }
 
+    fn threads(&self) -> usize {
+        let all = self.plan.stages.iter().map(|s| s.executor.threads());
+        all.sum::<usize>() + BESIDE
+    }
+
     /// The stages that start together, first those that wait for nobody.
     fn waves(&self) -> Vec<Vec<&'a Stage>> {
         let mut wave = vec![0; self.plan.stages.len()];
@@ -147,7 +152,7 @@ impl<'a> Outline<'a> {
             paint.strong(&plan.name),
             graph::size(plan),
             plural(workers as u64, "worker"),
-            workers + BESIDE,
+            self.threads(),
             plural(self.cpus as u64, "processor"),
         )];
         let mut part = |title: &str, lines: Vec<String>| {
@@ -269,7 +274,7 @@ impl<'a> Outline<'a> {
         let outline = json!({
             "name": &*self.plan.name,
             "workers": self.workers(),
-            "threads": self.workers() + BESIDE,
+            "threads": self.threads(),
             "processors": self.cpus,
             "order": waves,
             "stages": stages,

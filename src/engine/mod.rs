@@ -22,10 +22,10 @@ use crossbeam_channel::{Sender, unbounded};
 use crate::channel::{Bounds, Conn, Cycle, Fifo, Full, Lifo, Order, Priority};
 use crate::expr::{Now, Scope};
 use crate::notice::{Ended, Exit, Level, Meters, Notice, StageState};
-use crate::plan::{self, Graph, Loop, Plan};
-use crate::pool::{Failure, Shared, Stage, Worker, drive, threads};
+use crate::plan::{self, Executor, Graph, Loop, Plan};
+use crate::pool::{Failure, Shared, Stage, Worker, drive, drive_all, threads};
 use crate::steps::{Output, RunError};
-use crate::wait::{Clock, RealClock, Registry, Stop, Why};
+use crate::wait::{Agent, Clock, RealClock, Registry, Stop, Why};
 use course::Course;
 
 /// What a run is given besides its plan.
@@ -112,8 +112,8 @@ pub fn run(plan: &Plan, options: Options) -> (Ended, Books) {
         closed,
         verdict,
     };
-    let workers: usize = stages.iter().map(|s| s.workers()).sum();
-    let why = match threads::workers(workers) {
+    let count = plan.stages.iter().map(|s| s.executor.threads()).sum();
+    let why = match threads::workers(count) {
         Ok(pool) => {
             pool.in_place_scope(|threads| {
                 Course::new(plan, &shared, &stages, |stage, shared| {
@@ -154,7 +154,7 @@ impl Now for Wall {
     }
 }
 
-/// Starts the workers of a stage, each on a thread of the pool.
+/// Starts the workers of a stage, each on a thread of the pool, or all on one that is an event loop.
 fn start<'s>(
     plan: &'s Plan,
     values: &'s Scope,
@@ -164,39 +164,59 @@ fn start<'s>(
 ) {
     shared.meters.stages[stage.id as usize].set_state(StageState::Running);
     let shared = Arc::new(shared.clone());
+    if let Executor::Tasks(_) = plan.stages[stage.id as usize].executor {
+        let stage = stage.clone();
+        threads.spawn(move |_| {
+            let left = |agent: &Arc<Agent>, panicked| left(plan, &stage, &shared, agent, panicked);
+            if let Err(error) = drive_all(&stage, &shared, values, &left) {
+                let message = format!("the system gives no event loop: {error}");
+                fail(&stage, &shared, RunError::Failed { message });
+            }
+        });
+        return;
+    }
     for index in 0..stage.workers() {
         let (stage, shared) = (stage.clone(), shared.clone());
         threads.spawn(move |_| {
             let worker = Worker::new(stage.clone(), shared.clone(), values, index);
             let agent = worker.agent().clone();
-            if catch_unwind(AssertUnwindSafe(|| drive(worker))).is_err() {
-                let error = RunError::Bug {
-                    message: "a worker's own loop panicked".into(),
-                };
-                shared.fail(Failure::Run {
-                    stage: stage.id,
-                    step: 0,
-                    error,
-                });
-                stage.close(&shared);
-            }
-            // Only a worker that died holds anything now.
-            for (guard, _) in shared.commons.orphan(agent.id, &*shared.clock) {
-                let guard = &plan.guards[guard as usize];
-                let text = format!(
-                    "a worker of stage `{}` died while it held the {} `{}`, which is given back",
-                    plan.stages[stage.id as usize].name,
-                    guard.kind.name(),
-                    guard.name
-                );
-                let _unheard = shared.notices.send(Notice::Log {
-                    level: Level::Warning,
-                    text,
-                });
-            }
-            shared.registry.leave(&agent);
+            let panicked = catch_unwind(AssertUnwindSafe(|| drive(worker))).is_err();
+            left(plan, &stage, &shared, &agent, panicked);
         });
     }
+}
+
+/// A worker has left its stage.
+fn left(plan: &Plan, stage: &Stage, shared: &Shared, agent: &Arc<Agent>, panicked: bool) {
+    if panicked {
+        let message = "a worker's own loop panicked".into();
+        fail(stage, shared, RunError::Bug { message });
+    }
+    // Only a worker that died holds anything now.
+    for (guard, _) in shared.commons.orphan(agent.id, &*shared.clock) {
+        let guard = &plan.guards[guard as usize];
+        let text = format!(
+            "a worker of stage `{}` died while it held the {} `{}`, which is given back",
+            plan.stages[stage.id as usize].name,
+            guard.kind.name(),
+            guard.name
+        );
+        let _unheard = shared.notices.send(Notice::Log {
+            level: Level::Warning,
+            text,
+        });
+    }
+    shared.registry.leave(agent);
+}
+
+/// A stage cannot go on, and neither can the run.
+fn fail(stage: &Stage, shared: &Shared, error: RunError) {
+    shared.fail(Failure::Run {
+        stage: stage.id,
+        step: 0,
+        error,
+    });
+    stage.close(shared);
 }
 
 /// The loops of the plan, each with its count.

@@ -142,13 +142,23 @@ pub enum Executor {
     Processes(NonZeroUsize),
     /// One worker, one item at a time, on a clock.
     Timer(Arc<Timer>),
+    /// So many items at once on one event loop.
+    Tasks(NonZeroUsize),
 }
 
 impl Executor {
     pub fn workers(&self) -> usize {
         match self {
-            Executor::Threads(n) | Executor::Processes(n) => n.get(),
+            Executor::Threads(n) | Executor::Processes(n) | Executor::Tasks(n) => n.get(),
             Executor::Timer(_) => 1,
+        }
+    }
+
+    /// The threads that its workers need.
+    pub fn threads(&self) -> usize {
+        match self {
+            Executor::Threads(n) | Executor::Processes(n) => n.get(),
+            Executor::Timer(_) | Executor::Tasks(_) => 1,
         }
     }
 }

@@ -32,6 +32,8 @@ pub(super) struct Segment {
     pub head_end: HeadEnd,
     /// Rows are taken one by one: a step of the head may wait, or try again.
     pub single: bool,
+    /// A worker never takes more than one: it is one of very many.
+    pub task: bool,
     /// Sinks that write at once, until they are finished.
     pub sinks: Mutex<Vec<Sink>>,
     /// The steps after the head. `None`: results leave as they are completed, and nothing must see them all.
@@ -86,6 +88,9 @@ pub(super) struct Parts {
     pub head: Vec<Make>,
     pub head_end: HeadEnd,
     pub single: bool,
+    pub task: bool,
+    /// Workers that come for sure.
+    pub live: usize,
     pub sinks: Vec<Sink>,
     pub turn: Option<Sequencer<Line>>,
     pub claim_max: usize,
@@ -100,6 +105,7 @@ impl Segment {
             head: parts.head,
             head_end: parts.head_end,
             single: parts.single,
+            task: parts.task,
             sinks: Mutex::new(parts.sinks),
             turn: parts.turn,
             inputs: parts.inputs,
@@ -108,7 +114,7 @@ impl Segment {
                 ..Intake::default()
             }),
             enough: AtomicBool::new(false),
-            live: AtomicUsize::new(parts.workers),
+            live: AtomicUsize::new(parts.live),
             claim_max: parts.claim_max,
             cycle: parts.cycle,
             agents: Mutex::new(Vec::new()),
@@ -122,6 +128,14 @@ impl Segment {
     /// Was its source stopped before its end?
     pub(super) fn was_drained(&self) -> bool {
         self.intake.lock().drained
+    }
+
+    /// One worker more. `false`: the segment is over already.
+    pub(super) fn join(&self) -> bool {
+        let one_more = |n: usize| (n > 0).then_some(n + 1);
+        self.live
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, one_more)
+            .is_ok()
     }
 
     /// Rows for a worker. `draining`: sources have ended.
@@ -143,8 +157,12 @@ impl Segment {
             Taken::Rows(intake.returned.remove(0))
         };
         match taken {
-            Taken::Rows(batch) => {
+            Taken::Rows(mut batch) => {
                 if self.single {
+                    if self.task && batch.len() > 1 {
+                        let rest = batch;
+                        batch = intake.first_of(rest);
+                    }
                     intake.unbegun += batch.len();
                 }
                 // The baton: whoever else waits here looks again.
@@ -230,7 +248,9 @@ impl Segment {
     /// How many rows to claim. Where steps wait, a worker takes only its share of what is there, so that the
     /// others have something to begin.
     fn want(&self, conn: &Conn) -> usize {
-        if self.single {
+        if self.single && self.task {
+            1
+        } else if self.single {
             (conn.waiting() / self.workers).clamp(1, self.claim_max.min(16))
         } else {
             self.claim_max
@@ -246,6 +266,15 @@ impl Segment {
         for conn in &self.inputs {
             conn.forget(agent);
         }
+    }
+
+    /// The agent looks for nothing for now, and need not be woken.
+    pub(super) fn rest(&self, agent: &Arc<Agent>) {
+        self.intake
+            .lock()
+            .waiting
+            .retain(|a| !Arc::ptr_eq(a, agent));
+        self.forget(agent);
     }
 
     /// A row of a claim has been begun: it will not come back.
@@ -326,6 +355,13 @@ impl Intake {
         if !self.waiting.iter().any(|a| Arc::ptr_eq(a, agent)) {
             self.waiting.push(agent.clone());
         }
+    }
+
+    /// The first row; the others go back.
+    fn first_of(&mut self, mut batch: Batch) -> Batch {
+        let row = batch.split_front(1);
+        self.returned.insert(0, batch);
+        row
     }
 
     fn wake_all(&mut self) {

@@ -37,7 +37,12 @@ pub struct Stage {
     pub(super) faults: Arc<StageFaults>,
     aside: Mutex<Aside>,
     max_waiting: usize,
+    /// Workers that have started (or will for sure) and have not left ...
     pub(super) live: AtomicUsize,
+    /// ... and those of them that rest while another looks for work.
+    resting: AtomicUsize,
+    /// Tasks that have not started yet, and may.
+    unstarted: AtomicUsize,
     closed: AtomicBool,
     /// The loop that this stage is in.
     pub(super) cycle: Option<Arc<Cycle>>,
@@ -113,7 +118,9 @@ impl Stage {
             faults: Arc::new(StageFaults::new(stage)),
             aside: Mutex::default(),
             max_waiting: stage.max_waiting,
-            live: AtomicUsize::new(workers),
+            live: AtomicUsize::new(stage.executor.threads()),
+            resting: AtomicUsize::new(0),
+            unstarted: AtomicUsize::new(workers - stage.executor.threads()),
             closed: AtomicBool::new(false),
             cycle,
         }
@@ -125,7 +132,29 @@ impl Stage {
 
     /// Workers that have not left, those that have not come yet among them.
     pub fn staying(&self) -> usize {
-        self.live.load(Ordering::Acquire)
+        let live = self.live.load(Ordering::Acquire);
+        live.saturating_sub(self.resting.load(Ordering::Acquire))
+    }
+
+    /// Tasks that will come as soon as those that are here have found something to do.
+    pub fn spare(&self) -> usize {
+        self.unstarted.load(Ordering::Acquire) + self.resting.load(Ordering::Acquire)
+    }
+
+    /// So many tasks have started; no more will where there are to be none.
+    pub(super) fn unstarted(&self, left: usize) {
+        self.unstarted.store(left, Ordering::Release);
+    }
+
+    /// So many more rest.
+    pub(super) fn rests(&self, more: isize) {
+        if more > 0 {
+            self.resting
+                .fetch_add(more.unsigned_abs(), Ordering::AcqRel);
+        } else {
+            self.resting
+                .fetch_sub(more.unsigned_abs(), Ordering::AcqRel);
+        }
     }
 
     /// Did an item fail under `keep_going`?

@@ -1,9 +1,7 @@
 //! The driver for threads: a wait parks the thread.
 
-use std::sync::atomic::Ordering;
-
+use super::busy::Busy;
 use super::worker::{Turn, Worker};
-use crate::wait::Kind;
 
 /// Runs a worker to its end on this thread.
 pub fn drive(mut worker: Worker) {
@@ -16,52 +14,14 @@ pub fn drive(mut worker: Worker) {
             Turn::More => {}
             Turn::Wait(wait) => {
                 let kind = wait.what.kind();
-                busy.leave(&shared);
-                busy.waits(&shared, kind, true);
+                busy.pauses(&shared, kind);
                 // Spurious wake-ups and time-outs are told apart by asking again.
                 let _ = agent.park(wait, &*shared.clock);
-                busy.waits(&shared, kind, false);
-                busy.enter(&shared);
+                busy.goes_on(&shared, kind);
             }
             Turn::Done => break,
         }
     }
     busy.leave(&shared);
-    for (to, waited) in shared.meters.stages[busy.0]
-        .waited_nanos
-        .iter()
-        .zip(agent.waited())
-    {
-        to.fetch_add(
-            u64::try_from(waited.as_nanos()).unwrap_or(u64::MAX),
-            Ordering::Relaxed,
-        );
-    }
-}
-
-/// The stage whose busy workers are counted.
-struct Busy(usize);
-
-impl Busy {
-    fn enter(&self, shared: &super::Shared) {
-        shared.meters.stages[self.0]
-            .busy_workers
-            .fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// A worker begins to wait, or has waited.
-    fn waits(&self, shared: &super::Shared, kind: Kind, begins: bool) {
-        let now = &shared.meters.stages[self.0].waiting_workers[kind as usize];
-        if begins {
-            now.fetch_add(1, Ordering::Relaxed);
-        } else {
-            now.fetch_sub(1, Ordering::Relaxed);
-        }
-    }
-
-    fn leave(&self, shared: &super::Shared) {
-        shared.meters.stages[self.0]
-            .busy_workers
-            .fetch_sub(1, Ordering::Relaxed);
-    }
+    busy.waited(&agent, &shared);
 }

@@ -175,7 +175,7 @@ pub static STAGE: &[KeyDef] = &[
     key("to", Form::Either(&[Form::Names, Form::Routes]), "Where its items go besides the stages that name it; a mapping sends each to the first whose condition holds."),
     key("threads", Form::Either(&[Form::Count(1), Form::Words(AUTO)]), "On so many threads of this program."),
     key("processes", Form::Either(&[Form::Count(1), Form::Words(AUTO), Form::Keys(PROCESSES)]), "Its external steps (`python`, `worker`, `exec`, `shell`) in so many processes; the others around them in threads."),
-    later("tasks", Form::Either(&[Form::Count(1), Form::Words(AUTO)]), "So many items at once on an event loop."),
+    key("tasks", Form::Either(&[Form::Count(1), Form::Words(AUTO)]), "So many items at once on an event loop."),
     later("timer", Form::Any, "On a clock."),
     key("do", Form::Steps, "The steps that each item goes through."),
     key("ordered", Form::Either(&[Form::Bool, Form::Keys(ORDERED)]), "Do its items leave in the order in which they came?"),

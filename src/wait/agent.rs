@@ -1,6 +1,7 @@
 //! Agents (whatever can hold or wait), the wait as a value, and the registry of who waits for what.
 
 use std::sync::{Arc, OnceLock};
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use super::primitive::{
@@ -148,20 +149,39 @@ const RUNNING: u32 = 0;
 const PARKED: u32 = 1;
 const WOKEN: u32 = 2;
 
+/// Where the time spent waiting for guards is added up.
+const GUARDS: usize = 3;
+
 /// One thread, task or process worker's handler.
 #[derive(Debug)]
 pub struct Agent {
     pub id: AgentId,
     pub who: Option<Who>,
     state: AtomicU32,
-    thread: Mutex<Option<Thread>>,
+    sleeper: Mutex<Option<Sleeper>>,
     /// Raised when a wait begins and when it ends: odd while waiting.
     epoch: AtomicU64,
     wait: Mutex<Option<(Wait, Duration)>>,
-    waited_nanos: [AtomicU64; 3],
-    guard_nanos: AtomicU64,
+    /// For input, for output, for the turn, for guards.
+    waited_nanos: [AtomicU64; 4],
     /// Where its waits are noted, if anywhere.
     track: Option<Arc<Track>>,
+}
+
+/// Who is to be roused.
+#[derive(Debug)]
+enum Sleeper {
+    Thread(Thread),
+    Task(Waker),
+}
+
+/// A wait that has begun.
+#[derive(Debug)]
+pub struct Pause {
+    slot: usize,
+    began: Duration,
+    /// When it is over in any case (since the start).
+    pub until: Option<Duration>,
 }
 
 /// What the registry shows of an agent.
@@ -197,9 +217,12 @@ impl Agent {
     /// Wakes the agent, or lets its next wait be over at once.
     pub fn wake(&self) {
         if self.state.swap(WOKEN, Ordering::AcqRel) == PARKED
-            && let Some(thread) = &*self.thread.lock()
+            && let Some(sleeper) = &*self.sleeper.lock()
         {
-            thread.unpark();
+            match sleeper {
+                Sleeper::Thread(thread) => thread.unpark(),
+                Sleeper::Task(waker) => waker.wake_by_ref(),
+            }
         }
     }
 
@@ -220,7 +243,7 @@ impl Agent {
 
     /// Time spent waiting for guards, so far.
     pub fn waited_for_guards(&self) -> Duration {
-        Duration::from_nanos(self.guard_nanos.load(Ordering::Relaxed))
+        Duration::from_nanos(self.waited_nanos[GUARDS].load(Ordering::Relaxed))
     }
 
     /// Parks this thread until the agent is woken or the wait's time has come.
@@ -235,26 +258,13 @@ impl Agent {
             }
             yield_now();
         }
-        let began = clock.now();
-        let until = wait.until;
-        let slot = match wait.what.kind() {
-            Kind::Input | Kind::Time => &self.waited_nanos[0],
-            Kind::Output => &self.waited_nanos[1],
-            Kind::Turn => &self.waited_nanos[2],
-            Kind::Guard => &self.guard_nanos,
-        };
-        *self.thread.lock() = Some(current());
-        *self.wait.lock() = Some((wait, began));
-        self.epoch.fetch_add(1, Ordering::AcqRel);
+        *self.sleeper.lock() = Some(Sleeper::Thread(current()));
+        let pause = self.begin(wait, clock);
         let woken = loop {
-            if self
-                .state
-                .compare_exchange(RUNNING, PARKED, Ordering::AcqRel, Ordering::Acquire)
-                .is_err_and(|now| now == WOKEN)
-            {
+            if self.lie_down() {
                 break Woken::Again;
             }
-            match until {
+            match pause.until {
                 Some(at) => {
                     let now = clock.now();
                     if now >= at {
@@ -269,18 +279,55 @@ impl Agent {
                 None => park(),
             }
         };
+        self.end(&pause, clock);
+        woken
+    }
+
+    /// Is the agent awake already? If not, whoever wakes it rouses its sleeper from now on.
+    fn lie_down(&self) -> bool {
+        self.state
+            .compare_exchange(RUNNING, PARKED, Ordering::AcqRel, Ordering::Acquire)
+            .is_err_and(|now| now == WOKEN)
+    }
+
+    /// For a task: was it woken? If not, its waker is called when it is.
+    pub fn poll(&self, cx: &Context<'_>) -> bool {
+        let mut sleeper = self.sleeper.lock();
+        match &mut *sleeper {
+            Some(Sleeper::Task(waker)) => waker.clone_from(cx.waker()),
+            other => *other = Some(Sleeper::Task(cx.waker().clone())),
+        }
+        drop(sleeper);
+        self.lie_down()
+    }
+
+    /// A wait begins: it is seen from now on.
+    pub fn begin(&self, wait: Wait, clock: &dyn super::Clock) -> Pause {
+        let slot = match wait.what.kind() {
+            Kind::Input | Kind::Time => 0,
+            Kind::Output => 1,
+            Kind::Turn => 2,
+            Kind::Guard => GUARDS,
+        };
+        let (began, until) = (clock.now(), wait.until);
+        *self.wait.lock() = Some((wait, began));
+        self.epoch.fetch_add(1, Ordering::AcqRel);
+        Pause { slot, began, until }
+    }
+
+    /// The wait is over.
+    pub fn end(&self, pause: &Pause, clock: &dyn super::Clock) {
         self.epoch.fetch_add(1, Ordering::AcqRel);
         let wait = self.wait.lock().take();
         let now = clock.now();
         if let (Some(track), Some((wait, _))) = (&self.track, wait) {
-            track.waited(wait.what, began, now);
+            track.waited(wait.what, pause.began, now);
         }
-        let waited = now.saturating_sub(began);
-        slot.fetch_add(
+        let waited = now.saturating_sub(pause.began);
+        self.waited_nanos[pause.slot].fetch_add(
             u64::try_from(waited.as_nanos()).unwrap_or(u64::MAX),
             Ordering::Relaxed,
         );
-        woken
     }
 
     pub fn seen(&self) -> Seen {
@@ -330,15 +377,24 @@ impl Registry {
             id: AgentId(self.next.fetch_add(1, Ordering::Relaxed)),
             who,
             state: AtomicU32::new(RUNNING),
-            thread: Mutex::new(None),
+            sleeper: Mutex::new(None),
             epoch: AtomicU64::new(0),
             wait: Mutex::new(None),
-            waited_nanos: [AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0)],
-            guard_nanos: AtomicU64::new(0),
+            waited_nanos: [(); 4].map(|()| AtomicU64::new(0)),
             track: who.and_then(|who| Some(self.trace.get()?.enter(who))),
         });
         agents.push(agent.clone());
         agent
+    }
+
+    /// The agent has nothing to do for now, and is not looked at.
+    pub fn hide(&self, agent: &Arc<Agent>) {
+        self.agents.lock().retain(|a| !Arc::ptr_eq(a, agent));
+    }
+
+    /// It has something to do again.
+    pub fn show(&self, agent: &Arc<Agent>) {
+        self.agents.lock().push(agent.clone());
     }
 
     /// The agent has done its work.

@@ -12,7 +12,7 @@ pub(crate) mod primitive;
 mod stop;
 mod trace;
 
-pub use agent::{About, Agent, AgentId, Kind, Registry, Seen, Wait, What, Who, Woken};
+pub use agent::{About, Agent, AgentId, Kind, Pause, Registry, Seen, Wait, What, Who, Woken};
 pub use clock::{Clock, RealClock, VirtualClock};
 pub use stop::{Stop, Why};
 pub use trace::{Lane, Span, Trace};

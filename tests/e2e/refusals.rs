@@ -7,7 +7,6 @@ const NOT_YET: &[&str] = &[
     "queues: {loop: {of: int, feedback: true}}",
     "queues: {deep: {of: int, full: spill}}",
     "stages: {s: {processes: 2, do: [{range: 3}]}}",
-    "stages: {s: {tasks: 2, do: [{range: 3}]}}",
     "stages: {s: {timer: 1s, do: [{print: x}]}}",
     "stages: {s: {do: [{exec: [date]}]}}",
     "stages: {s: {do: [{shell: date}]}}",

@@ -82,14 +82,15 @@ impl Search<'_> {
         let stages = self.plan.stages.iter().zip(self.stages).enumerate();
         let stages = stages.map(|(i, (plan, stage))| {
             let state = state(i);
-            let coming = match state {
-                State::Runs => stage.staying().saturating_sub(here[i]),
-                State::Waits(_) | State::Over => 0,
+            let (coming, spare) = match state {
+                State::Runs => (stage.staying().saturating_sub(here[i]), stage.spare()),
+                State::Waits(_) | State::Over => (0, 0),
             };
             Stage {
                 state,
                 workers: stage.workers(),
                 coming,
+                spare,
                 touches: plan.touches.clone(),
             }
         });

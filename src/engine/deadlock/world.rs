@@ -31,6 +31,8 @@ pub struct Stage {
     pub workers: usize,
     /// Workers that have started and are not among the agents yet.
     pub coming: usize,
+    /// Tasks that come as soon as somebody in it has found something to do.
+    pub spare: usize,
     pub touches: Touches,
 }
 
@@ -303,6 +305,9 @@ impl<'w> Nodes<'w> {
             of.extend(come.filter_map(|a| Some((*self.numbers.get(&a.id)?, 1))));
             if stage.coming > 0 {
                 of.push((self.graph.add(Rule::Free), stage.coming as u64));
+            }
+            if stage.spare > 0 {
+                of.push((self.some[s], stage.spare as u64));
             }
             if let State::Waits(_) = stage.state {
                 let start = u32::try_from(self.world.agents.len() + s).unwrap_or(u32::MAX);

@@ -130,6 +130,36 @@ impl Worker {
         }
     }
 
+    /// One of the workers that come when they are needed; only the first is expected.
+    pub fn of_crew(stage: Arc<Stage>, shared: Arc<Shared>, scope: &Scope, index: usize) -> Worker {
+        let mut worker = Worker::new(stage, shared, scope, index);
+        if index > 0 {
+            worker.stage.live.fetch_add(1, Ordering::AcqRel);
+            for (own, segment) in worker.segments.iter_mut().zip(&worker.stage.segments) {
+                own.left = !segment.join();
+            }
+        }
+        worker
+    }
+
+    /// Is nothing in its hands?
+    pub fn is_free(&self) -> bool {
+        self.rest.is_none()
+            && self.gathered.is_none()
+            && self.deposit.is_none()
+            && self.tail.is_none()
+            && self.offers.is_empty()
+            && self.finishing.is_none()
+            && self.segments[self.current].head.is_empty()
+    }
+
+    /// It looks for nothing for now, and need not be woken.
+    pub fn rest(&self) {
+        for segment in &self.stage.segments {
+            segment.rest(&self.agent);
+        }
+    }
+
     pub fn agent(&self) -> &Arc<Agent> {
         &self.agent
     }

@@ -8,10 +8,11 @@ use crate::plan::{
 use crate::report::cells::cut;
 use crate::report::numbers::{bytes, exact, plural};
 
-/// `1 thread`, `4 threads, as completed`, `every 5s`.
+/// `1 thread`, `4 threads, as completed`, `100 tasks, as completed`, `every 5s`.
 pub(super) fn executor(stage: &Stage) -> String {
     let (n, mut text) = match &stage.executor {
         Executor::Threads(n) => (n, plural(n.get() as u64, "thread")),
+        Executor::Tasks(n) => (n, plural(n.get() as u64, "task")),
         Executor::Processes(n) => (n, processes(n.get())),
         Executor::Timer(timer) => return timer.text.clone(),
     };
