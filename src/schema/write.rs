@@ -22,6 +22,8 @@ pub fn schema() -> Value {
     root
 }
 
+/// The forms that keys share. What they are stands in a comment: editors show the innermost description, and that
+/// of the key says more.
 fn definitions() -> Value {
     let mut steps = Map::new();
     for step in STEPS {
@@ -29,20 +31,20 @@ fn definitions() -> Value {
     }
     json!({
         "put": {
-            "description": "`${name}` puts a parameter in.",
+            "$comment": "`${name}` puts a parameter in.",
             "type": "string",
             "pattern": r"\$\{",
         },
         "expression": {
-            "description": "An expression (CEL).",
+            "$comment": "An expression (CEL).",
             "type": ["string", "number", "boolean", "null"],
         },
         "template": {
-            "description": "A text with `{expression}` in it; `{{` and `}}` are literal braces.",
+            "$comment": "A text with `{expression}` in it; `{{` and `}}` are literal braces.",
             "type": ["string", "number", "boolean"],
         },
         "duration": {
-            "description": "A length of time: `250ms`, `1.5s`, `1h30m`.",
+            "$comment": "A length of time: `250ms`, `1.5s`, `1h30m`.",
             "anyOf": [
                 { "type": "string", "pattern": r"^([0-9]+(\.[0-9]*)?(ns|us|µs|ms|s|min|m|h|d))+$" },
                 { "const": 0 },
@@ -50,7 +52,7 @@ fn definitions() -> Value {
             ],
         },
         "size": {
-            "description": "A number of bytes: `64MiB`, `10kB`.",
+            "$comment": "A number of bytes: `64MiB`, `10kB`.",
             "anyOf": [
                 { "type": "string", "pattern": r"^[0-9]+(\.[0-9]*)? *([kKMGT]i?B|B)?$" },
                 { "type": "integer", "minimum": 0 },
@@ -58,7 +60,7 @@ fn definitions() -> Value {
             ],
         },
         "type": {
-            "description": "string, int, double, bool, bytes, timestamp, duration, any or a name of `types`, with `?` where it may be null; a list of one type; a mapping of fields to types.",
+            "$comment": "string, int, double, bool, bytes, timestamp, duration, any or a name of `types`, with `?` where it may be null; a list of one type; a mapping of fields to types.",
             "anyOf": [
                 { "type": "string" },
                 { "type": "array", "items": { "$ref": "#/$defs/type" }, "minItems": 1, "maxItems": 1 },
@@ -67,14 +69,14 @@ fn definitions() -> Value {
         },
         "name": { "type": ["string", "number", "boolean"] },
         "names": {
-            "description": "A name, or a list of names.",
+            "$comment": "A name, or a list of names.",
             "anyOf": [
                 { "$ref": "#/$defs/name" },
                 { "type": "array", "items": { "$ref": "#/$defs/name" } },
             ],
         },
         "steps": {
-            "description": "The steps, in the order in which each item goes through them.",
+            "$comment": "The steps, in the order in which each item goes through them.",
             "anyOf": [
                 { "type": "array", "items": { "$ref": "#/$defs/step" } },
                 { "$ref": "#/$defs/step" },
@@ -126,7 +128,7 @@ fn step_options(step: &StepDef) -> Value {
     } in step.options
     {
         let mut value = option(form);
-        value["description"] = json!(help);
+        value["description"] = json!(told(help, &value));
         properties.insert((*name).into(), value);
     }
     let required: Vec<&str> = step
@@ -204,8 +206,37 @@ fn mapping(table: &[KeyDef]) -> Value {
 
 fn described(key: &KeyDef) -> Value {
     let mut value = form(key.form).unwrap_or_else(|| json!({}));
-    value["description"] = json!(key.help);
+    value["description"] = json!(told(key.help, &value));
     value
+}
+
+/// What is said of a key, and how its value is written where that is not a matter of course.
+fn told(help: &str, form: &Value) -> String {
+    let how = [
+        ("duration", "A length of time: `250ms`, `1.5s`, `1h30m`."),
+        ("size", "A number of bytes: `64MiB`, `10kB`."),
+        (
+            "type",
+            "A type: `int`, `\"string?\"`, `[double]`, `{name: string}`, or a name of `types`.",
+        ),
+        ("expression", "An expression."),
+        ("template", "A text with `{expression}` in it."),
+    ];
+    let found: Vec<&str> = how
+        .iter()
+        .filter(|(name, _)| may_be(form, &format!("#/$defs/{name}")))
+        .map(|(_, how)| *how)
+        .collect();
+    match found.as_slice() {
+        [one] => format!("{help} {one}"),
+        _ => help.to_owned(),
+    }
+}
+
+/// May a value of this form itself, or each of a list of it, be of that form?
+fn may_be(form: &Value, reference: &str) -> bool {
+    let each = form["anyOf"].as_array().into_iter().flatten();
+    form["$ref"] == reference || each.chain(form.get("items")).any(|f| may_be(f, reference))
 }
 
 /// `None`: nothing of it is built.
