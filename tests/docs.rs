@@ -143,3 +143,64 @@ fn every_pipeline_in_the_documentation_does_what_stands_beside_it() {
     assert!(wrong.is_empty(), "\n{wrong}");
     assert!(run > 10, "only {run} were run");
 }
+
+#[test]
+fn every_page_is_in_the_table_of_contents_and_every_link_leads_somewhere() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let contents =
+        std::fs::read_to_string(root.join("docs/SUMMARY.md")).expect("a table of contents");
+    let mut wrong = String::new();
+    for page in pages() {
+        let name = page
+            .strip_prefix(root)
+            .unwrap_or(&page)
+            .display()
+            .to_string();
+        let file = page.file_name().expect("a name").to_string_lossy();
+        if name.starts_with("docs/")
+            && file != "SUMMARY.md"
+            && !contents.contains(&format!("({file})"))
+        {
+            let _ = writeln!(wrong, "{name} is not in docs/SUMMARY.md");
+        }
+        let text = std::fs::read_to_string(&page).expect("a page can be read");
+        let folder = page.parent().expect("a folder");
+        for target in links(&text) {
+            let (path, anchor) = target.split_once('#').unwrap_or((target, ""));
+            let to = if path.is_empty() {
+                page.clone()
+            } else {
+                folder.join(path)
+            };
+            let Ok(there) = std::fs::metadata(&to) else {
+                let _ = writeln!(wrong, "{name}: {target} leads nowhere");
+                continue;
+            };
+            if !anchor.is_empty() && there.is_file() {
+                let text = std::fs::read_to_string(&to).expect("a page can be read");
+                let mut headings = text.lines().filter_map(|l| l.strip_prefix('#'));
+                if !headings.any(|h| slug(h.trim_start_matches('#')) == anchor) {
+                    let _ = writeln!(wrong, "{name}: there is no heading for {target}");
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "\n{wrong}");
+}
+
+/// Where the links of a page lead, those to other places of the world apart.
+fn links(text: &str) -> impl Iterator<Item = &str> {
+    let targets = text.split("](").skip(1);
+    targets
+        .filter_map(|rest| rest.split(')').next())
+        .filter(|to| !to.contains("://") && !to.contains(char::is_whitespace))
+}
+
+/// The anchor of a heading, as sites make it.
+fn slug(heading: &str) -> String {
+    let kept = heading.trim().to_lowercase();
+    kept.chars()
+        .filter(|c| c.is_alphanumeric() || " -_".contains(*c))
+        .map(|c| if c == ' ' { '-' } else { c })
+        .collect()
+}

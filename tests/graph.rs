@@ -105,3 +105,41 @@ fn the_svg_is_xml_that_stands_alone() {
         }
     }
 }
+
+#[test]
+#[allow(
+    clippy::print_stderr,
+    reason = "that nothing was tested must not go unnoticed"
+)]
+fn mermaid_accepts_the_diagrams() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let installed = root.join("target/npm");
+    if !installed.join("node_modules/mermaid").is_dir() {
+        assert!(
+            std::env::var_os("CI").is_none(),
+            "`tests/run tools` must come first"
+        );
+        eprintln!("NOT TESTED: Mermaid is missing; `tests/run tools` installs it with npm");
+        return;
+    }
+    let mut texts: Vec<String> = pipelines().iter().map(|f| drawn(f, "mermaid")).collect();
+    // The reader itself can object.
+    texts.push("flowchart TB\n  a[x -->\n".into());
+    let mut child = Command::new("node")
+        .arg(root.join("tests/npm/mermaid.mjs"))
+        .arg(&installed)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("node is one of the tools of tests/run");
+    let asked = serde_json::to_string(&texts).expect("JSON");
+    let mut pipe = child.stdin.take().expect("a pipe");
+    pipe.write_all(asked.as_bytes()).expect("it is read");
+    drop(pipe);
+    let said = child.wait_with_output().expect("it ends").stdout;
+    let mut said: Vec<Option<String>> = serde_json::from_slice(&said).expect("JSON");
+    assert!(said.pop().flatten().is_some(), "nonsense is accepted");
+    for (file, said) in pipelines().iter().zip(&said) {
+        assert_eq!(*said, None, "{}", file.display());
+    }
+}
