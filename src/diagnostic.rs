@@ -165,6 +165,11 @@ impl Diagnostics {
         });
     }
 
+    /// Is there one with such a code?
+    pub fn has(&self, is: impl Fn(&str) -> bool) -> bool {
+        self.list.iter().any(|d| is(d.code))
+    }
+
     pub fn has_errors(&self) -> bool {
         self.list.iter().any(|d| d.severity() == Severity::Error)
     }

@@ -161,6 +161,7 @@ impl Draft {
             scope: Scope::default(),
             deadline: None,
             drain: millstream::plan::DRAIN,
+            safe: false,
         };
         let (notices, told) = crossbeam_channel::unbounded();
         let mut options = Options::new(&plan, Arc::new(Nothing), notices);

@@ -6,7 +6,7 @@ use super::Room;
 use super::wiring::Wiring;
 use crate::diagnostic::{At, Diagnostic, Diagnostics};
 use crate::plan::components;
-use crate::spec::{Full, Key};
+use crate::spec::Key;
 
 /// A stage that waits for its own end never starts; and a writer that waits until its reader starts, which
 /// waits until the writer has ended, stops at a full connection.
@@ -38,9 +38,6 @@ pub(super) fn check(room: &Room<'_>, wiring: &Wiring<'_>, out: &mut Diagnostics)
         if let Some((stage, other)) = closing {
             refuse(room, wiring, stage, other, out);
         }
-    }
-    for number in 0..count {
-        small(room, wiring, number, out);
     }
     for stage in &room.file.stages {
         if let Some(always) = stage.always.filter(|a| a.value && stage.after.is_empty()) {
@@ -92,46 +89,4 @@ fn refuse(room: &Room<'_>, wiring: &Wiring<'_>, stage: usize, other: usize, out:
             "neither would ever start; take one of the two out"
         }),
     );
-}
-
-/// Warns where a stage reads, only after its writer has ended, from what may be full by then.
-fn small(room: &Room<'_>, wiring: &Wiring<'_>, number: usize, out: &mut Diagnostics) {
-    let after: HashSet<usize> = wiring.stages[number].after.iter().copied().collect();
-    if after.is_empty() {
-        return;
-    }
-    for &input in &wiring.stages[number].inputs {
-        let conn = &wiring.conns[input];
-        let full = conn.declared.and_then(|d| d.full).map(|f| f.value);
-        if matches!(
-            full,
-            Some(Full::DropNewest | Full::DropOldest | Full::Spill)
-        ) {
-            continue;
-        }
-        let Some(writer) = conn.writers.iter().find(|w| after.contains(&w.stage)) else {
-            continue;
-        };
-        let (reader, writer) = (
-            &room.file.stages[number].name.text,
-            &room.file.stages[writer.stage].name.text,
-        );
-        let message = format!(
-            "`{reader}` starts reading {} when `{writer}` has ended; if it is full before, neither goes on",
-            conn.describe()
-        );
-        let at = conn
-            .readers
-            .iter()
-            .find(|r| r.stage == number)
-            .map_or(room.file.stages[number].name.at, |r| r.at);
-        out.push(
-            Diagnostic::new("W0501", at, message)
-                .help(if conn.declared.is_some() {
-                    "without `after`, a reader takes what there is; with it, give the connection a `max` that takes everything"
-                } else {
-                    "without `after`, a reader takes what there is; with it, put a queue between them whose `max` takes everything"
-                }),
-        );
-    }
 }

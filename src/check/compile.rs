@@ -35,6 +35,8 @@ pub(super) struct Found<'a, 'f> {
     pub settings: &'a Settings,
     pub flow: &'a Flow,
     pub needs: &'a Needs,
+    /// It is free of deadlocks by construction.
+    pub safe: bool,
 }
 
 /// A stage whose steps have been compiled.
@@ -134,6 +136,7 @@ pub(super) fn compile(found: &Found<'_, '_>, source: &Source) -> Plan {
         env: room.env.clone(),
         scope: room.scope.clone(),
         deadline: room.file.deadline.map(|d| d.value),
+        safe: found.safe,
         drain: room.file.drain.map_or(DRAIN, |d| d.value),
     }
 }

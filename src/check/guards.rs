@@ -47,6 +47,40 @@ impl<'f> GuardTable<'f> {
         None
     }
 
+    /// The number and the kind of a guard; silently nothing where there is none of this name.
+    pub fn find(&self, name: &str) -> Option<(usize, GuardKind)> {
+        let at = *self.by_name.get(name)?;
+        Some((at, self.kinds[at]))
+    }
+
+    pub fn kind(&self, guard: usize) -> GuardKind {
+        self.kinds[guard]
+    }
+
+    pub fn name(&self, guard: usize) -> &'f Key {
+        &self.declared[guard].name
+    }
+
+    pub fn is_limit(&self, guard: usize) -> bool {
+        self.declared[guard].kind == spec::GuardKind::Limit
+    }
+
+    /// Do other runs take it too?
+    pub fn is_shared_by_runs(&self, guard: usize) -> bool {
+        let scope = self.declared[guard].node.get("scope");
+        scope.is_some_and(|s| s.as_str() != Some("run"))
+    }
+
+    /// Its kind and its name, for messages.
+    pub fn describe(&self, guard: usize) -> String {
+        let kind = if self.is_limit(guard) {
+            "limit"
+        } else {
+            self.kinds[guard].name()
+        };
+        format!("the {kind} `{}`", self.name(guard).text)
+    }
+
     pub fn unused(&self, out: &mut Diagnostics) {
         let used = self.used.borrow();
         for (at, guard) in self.declared.iter().enumerate() {

@@ -2,6 +2,7 @@
 
 use super::places::Places;
 use crate::diagnostic::{At, Diagnostic, Diagnostics, nearest};
+use crate::expr::Shared;
 use crate::plan;
 use crate::spec::{Key, Node, Scalar, Value, forms};
 use crate::steps::built_in;
@@ -69,6 +70,13 @@ impl ValueTable {
         all.map(|d| (d.name.clone(), d.of.clone())).collect()
     }
 
+    /// For each, what it is when the run begins, and its length.
+    pub fn initial(&self) -> Vec<(Cell, usize)> {
+        let all = self.list.iter();
+        all.map(|d| (d.initial.clone(), d.length.unwrap_or(1)))
+            .collect()
+    }
+
     pub fn plan(&self, places: &Places<'_>) -> Vec<plan::Value> {
         let all = self.list.iter();
         all.map(|d| plan::Value {
@@ -80,6 +88,32 @@ impl ValueTable {
             place: places.place(d.at),
         })
         .collect()
+    }
+}
+
+/// Values and arrays as they are before anything has happened, for expressions.
+#[derive(Debug)]
+pub(super) struct Initial {
+    pub values: Vec<(Cell, usize)>,
+    pub arrays: Vec<(Cell, usize)>,
+}
+
+impl Shared for Initial {
+    fn value(&self, value: usize) -> Cell {
+        self.values[value].0.clone()
+    }
+
+    fn element(&self, array: usize, i: usize) -> Option<Cell> {
+        let (cell, length) = &self.arrays[array];
+        (i < *length).then(|| cell.clone())
+    }
+
+    fn length(&self, array: usize) -> usize {
+        self.arrays[array].1
+    }
+
+    fn queue_size(&self, _: usize) -> usize {
+        0
     }
 }
 

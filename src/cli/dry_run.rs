@@ -155,6 +155,7 @@ impl<'a> Outline<'a> {
             self.threads(),
             plural(self.cpus as u64, "processor"),
         )];
+        parts.extend(graph::safety(plan).map(|safe| format!("It is {safe}.")));
         let mut part = |title: &str, lines: Vec<String>| {
             if !lines.is_empty() {
                 parts.push(format!("{}\n{}", paint.quiet(title), lines.join("\n")));
@@ -286,6 +287,7 @@ impl<'a> Outline<'a> {
             "environment": self.environment(),
             "params": params,
             "drain": self.plan.drain.as_secs_f64(),
+            "deadlock_free": self.plan.safe,
             "deadline": self.plan.deadline.map(|d| d.as_secs_f64()),
         });
         self.checked

@@ -52,6 +52,10 @@ pub(super) fn run(args: &Args, color: Color) -> Exit {
         .iter()
         .map(|c| c.plan.as_ref().map(graph::size))
         .collect();
+    let safe: Vec<Option<&str>> = all
+        .iter()
+        .map(|c| c.plan.as_ref().and_then(graph::safety))
+        .collect();
     let names: Vec<String> = all.iter().map(|c| c.source.name.clone()).collect();
     let reports: Vec<_> = all.iter_mut().map(|c| c.report(args.strict)).collect();
     if reports.iter().any(|r| r.errors() > 0) {
@@ -61,7 +65,7 @@ pub(super) fn run(args: &Args, color: Color) -> Exit {
         let printed = print(&screen, &diagnostics::json(&reports));
         return if exit == Exit::Done { printed } else { exit };
     }
-    for ((report, name), size) in reports.iter().zip(&names).zip(&sizes) {
+    for (((report, name), size), safe) in reports.iter().zip(&names).zip(&sizes).zip(&safe) {
         input::show(report, &screen);
         let found = diagnostics::summary(std::slice::from_ref(report));
         if report.errors() > 0 || !args.quiet {
@@ -76,6 +80,9 @@ pub(super) fn run(args: &Args, color: Color) -> Exit {
                 .chain(found.as_deref())
                 .collect();
             screen.raw(&format!("{mark} {name}: {}", words.join("; ")));
+            if let Some(safe) = safe.filter(|_| report.errors() == 0) {
+                screen.raw(&format!("  {safe}"));
+            }
         }
     }
     exit

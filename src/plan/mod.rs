@@ -58,6 +58,8 @@ pub struct Plan {
     pub deadline: Option<Duration>,
     /// How long a first signal lets what has begun go on.
     pub drain: Duration,
+    /// Nobody can wait for ever in it, as long as every step returns.
+    pub safe: bool,
 }
 
 /// `stop: {drain: ...}` where the file says nothing.

@@ -88,6 +88,7 @@ pub(crate) fn plan(stages: &[Sketch<'_>]) -> Plan {
         scope: crate::expr::Scope::default(),
         deadline: None,
         drain: crate::plan::DRAIN,
+        safe: false,
     }
 }
 

@@ -57,6 +57,7 @@ mod write;
 
 pub use call::{Function, Functions};
 pub use convert::Convert;
+pub use coordinate::{Deed, deeds, watched};
 pub use cx::{Cx, Faults, ItemError, ItemErrorKind, Outcome, Output, RunError, Tally};
 pub use dead_letter::{DeadLetter, dead_letter_type};
 pub use notation::{built_in, names_in, read_type};

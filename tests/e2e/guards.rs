@@ -495,7 +495,7 @@ fn a_deadlock_among_a_few_is_found_while_the_rest_goes_on() {
 }
 
 #[test]
-fn a_lock_that_is_taken_twice_is_a_deadlock_with_itself() {
+fn a_lock_that_is_taken_twice_is_refused() {
     Case::new(
         "
          locks: [l]
@@ -511,9 +511,8 @@ fn a_lock_that_is_taken_twice_is_a_deadlock_with_itself() {
     )
     .file("one.txt", "1\n")
     .run()
-    .exits(3)
-    .says("waits for the lock `l`, which it holds itself")
-    .says("declare it as an rlock");
+    .exits(2)
+    .says("error[E0504]: the lock `l` is taken again by who holds it");
 }
 
 #[test]
@@ -525,7 +524,7 @@ fn a_barrier_to_which_too_few_can_come_is_a_deadlock() {
            read: {do: [read: in.txt]}
            work:
              from: read
-             threads: 2
+             threads: 3
              do:
                - wait_barrier: meet",
     )

@@ -18,6 +18,9 @@ mod modifiers;
 /// Locks, semaphores, conditions, events, barriers, values and arrays.
 mod guards;
 
+/// What is proven of guards before a run, and said.
+mod proofs;
+
 /// The number of workers, the size of a connection and the form of a file never change a result.
 mod sameness;
 

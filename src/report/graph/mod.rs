@@ -44,6 +44,13 @@ pub fn conn(conn: &Conn) -> String {
     words::conn(conn)
 }
 
+/// What is proven of a plan in which nobody can wait for ever.
+pub fn safety(plan: &Plan) -> Option<&'static str> {
+    plan.safe.then_some(
+        "free of deadlocks by construction: as long as its handlers return, it cannot deadlock",
+    )
+}
+
 /// `3 stages, 2 connections`.
 pub fn size(plan: &Plan) -> String {
     words::size(plan)
