@@ -272,7 +272,9 @@ impl Place<'_, '_> {
         };
         let declared = guards.name(barrier);
         let (most, of) = self.most_at(barrier, counts);
-        if most < parties as usize {
+        // How many come from the user's code cannot be counted.
+        let counted = !self.world.points.any(|a| *a == Act::Declared(barrier));
+        if counted && most < parties as usize {
             let d = Diagnostic::new(
                 "E0506",
                 self.point.at,
