@@ -5,16 +5,21 @@
 //! Knows nothing of stages, steps or threads.
 //!
 //! States: open → *closed* (every writer has closed its end; what waits is still given out) → empty and closed;
-//! or, from any of these, *unread* (every reader has closed its end; what waits and what comes is cut).
+//! or, from any of these, *unread* (every reader has closed its end; what waits and what comes is cut), or *sealed*
+//! (the run is stopped and this closes a loop: what waits and what comes stays unfinished).
 //!
 //! Pitfalls: a wake-up is a hint that something changed, and is handed to one waiter only; a waiter that was
 //! woken and does not use it must pass it on ([`Conn::forget`]).
 
 mod cycle;
 mod order;
+mod priority;
+mod spill;
 
 pub use cycle::Cycle;
-pub use order::{Fifo, Lifo, Order, Priority, PriorityKey};
+pub use order::{Fifo, Lifo, Order};
+pub use priority::{Priority, PriorityKey};
+pub use spill::{Spill, SpillFifo, SpillLifo, SpillPriority};
 
 use std::collections::VecDeque;
 use std::num::NonZeroUsize;
@@ -33,6 +38,8 @@ pub enum Full {
     DropNewest,
     /// What has waited longest goes, and is counted; in priority order the last in line.
     DropOldest,
+    /// It is never full: its order keeps on disk what does not fit into memory.
+    Spill,
 }
 
 /// The limits of a connection.
@@ -64,9 +71,18 @@ struct State {
     getting: VecDeque<Arc<Agent>>,
     putting: VecDeque<Arc<Agent>>,
     counts: Counts,
+    sealed: bool,
 }
 
-/// What went through a connection so far: `put = got + dropped + cut + waiting`.
+/// The disk failed where a connection keeps rows there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Broken {
+    /// `the temporary file of the queue "urls"`.
+    pub what: String,
+    pub message: String,
+}
+
+/// What went through a connection so far: `put = got + dropped + cut + unfinished + waiting`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     pub put: u64,
@@ -75,10 +91,14 @@ pub struct Counts {
     pub dropped: u64,
     /// Waited when the last reader ended, or came though there never was one.
     pub cut: u64,
+    /// Waited, or came, when the run was stopped and this closed a loop.
+    pub unfinished: u64,
     pub waiting: u64,
     pub bytes: u64,
     /// The most that ever waited.
     pub peak: u64,
+    /// How many went to disk meanwhile.
+    pub spilled: u64,
 }
 
 /// What became of an offer.
@@ -91,6 +111,8 @@ pub enum Offer {
     Full(Wait),
     /// Nobody will read it; the batch is as it was.
     Unread,
+    /// All of it is in, but what did not fit into memory cannot be written.
+    Failed(Broken),
 }
 
 /// What a claim gave.
@@ -102,6 +124,8 @@ pub enum Claim {
     Empty,
     /// Nothing, and nothing will come.
     Closed,
+    /// What was written cannot be read again.
+    Failed(Broken),
 }
 
 impl std::fmt::Debug for Conn {
@@ -130,6 +154,7 @@ impl Conn {
             getting: VecDeque::new(),
             putting: VecDeque::new(),
             counts: Counts::default(),
+            sealed: false,
         };
         Conn {
             id,
@@ -171,6 +196,12 @@ impl Conn {
             state.counts.cut += gone;
             return Offer::Taken;
         }
+        if state.sealed {
+            let kept = batch.clear() as u64;
+            state.counts.put += kept;
+            state.counts.unfinished += kept;
+            return Offer::Taken;
+        }
         if state.readers == 0 {
             return Offer::Unread;
         }
@@ -182,14 +213,18 @@ impl Conn {
                 if room < batch.len() {
                     if room > 0 {
                         let front = batch.split_front(room);
-                        self.take_in(&mut state, front);
+                        if let Err(broken) = self.take_in(&mut state, front) {
+                            return Offer::Failed(broken);
+                        }
                         state.wake_getter();
                     }
                     state.enlist_putter(agent);
                     return Offer::Full(Wait::for_(What::Put(self.id)));
                 }
                 let whole = batch.split_front(usize::MAX);
-                self.take_in(&mut state, whole);
+                if let Err(broken) = self.take_in(&mut state, whole) {
+                    return Offer::Failed(broken);
+                }
                 // The baton: room is left, so the next writer need not wait for a reader to say so.
                 if state.order.len() < max && state.bytes < self.bounds.max_bytes.get() {
                     state.wake_putter();
@@ -201,11 +236,21 @@ impl Conn {
                 let refused = batch.clear() as u64;
                 state.counts.put += refused;
                 state.counts.dropped += refused;
-                self.take_in(&mut state, front);
+                if let Err(broken) = self.take_in(&mut state, front) {
+                    return Offer::Failed(broken);
+                }
+            }
+            Full::Spill => {
+                let whole = batch.split_front(usize::MAX);
+                if let Err(broken) = self.take_in(&mut state, whole) {
+                    return Offer::Failed(broken);
+                }
             }
             Full::DropOldest => {
                 let whole = batch.split_front(usize::MAX);
-                self.take_in(&mut state, whole);
+                if let Err(broken) = self.take_in(&mut state, whole) {
+                    return Offer::Failed(broken);
+                }
                 let over = state.order.len().saturating_sub(max);
                 if over > 0 {
                     let (gone, bytes) = state.order.evict(over);
@@ -224,9 +269,9 @@ impl Conn {
         Offer::Taken
     }
 
-    fn take_in(&self, state: &mut State, batch: Batch) {
+    fn take_in(&self, state: &mut State, batch: Batch) -> Result<(), Broken> {
         if batch.is_empty() {
-            return;
+            return Ok(());
         }
         let n = batch.len() as u64;
         if let Some(cycle) = &self.cycle {
@@ -234,8 +279,9 @@ impl Conn {
         }
         state.counts.put += n;
         state.bytes += batch.weighed();
-        state.order.push(batch);
+        let pushed = state.order.push(batch);
         state.counts.peak = state.counts.peak.max(state.order.len() as u64);
+        pushed
     }
 
     /// How many rows of the batch fit now.
@@ -256,7 +302,8 @@ impl Conn {
     pub fn claim(&self, want: usize, agent: &Arc<Agent>) -> Claim {
         let mut state = self.state.lock();
         match state.order.pop(want) {
-            Some(batch) => {
+            Err(broken) => Claim::Failed(broken),
+            Ok(Some(batch)) => {
                 // An entry of an earlier wait must not draw a wake-up that another could use.
                 take_out(&mut state.getting, agent);
                 state.counts.got += batch.len() as u64;
@@ -272,8 +319,8 @@ impl Conn {
                 }
                 Claim::Batch(batch)
             }
-            None if state.writers == 0 => Claim::Closed,
-            None => {
+            Ok(None) if state.writers == 0 || state.sealed => Claim::Closed,
+            Ok(None) => {
                 state.enlist_getter(agent);
                 Claim::Empty
             }
@@ -286,6 +333,16 @@ impl Conn {
             return;
         }
         let mut state = self.state.lock();
+        if state.sealed {
+            let kept = batch.len() as u64;
+            state.counts.got -= kept;
+            state.counts.unfinished += kept;
+            drop(state);
+            if let Some(cycle) = &self.cycle {
+                cycle.finish(kept);
+            }
+            return;
+        }
         state.counts.got -= batch.len() as u64;
         state.bytes += batch.weighed();
         state.order.push_front(batch);
@@ -328,6 +385,26 @@ impl Conn {
             && !to.is_some_and(|c| Arc::ptr_eq(c, cycle))
         {
             cycle.finish(rows as u64);
+        }
+    }
+
+    /// The run is stopped, and this connection closes a loop: nothing more leaves it, so that the loop ends with
+    /// what it has begun.
+    pub fn seal(&self) {
+        let mut state = self.state.lock();
+        if std::mem::replace(&mut state.sealed, true) {
+            return;
+        }
+        let kept = state.order.clear() as u64;
+        state.counts.unfinished += kept;
+        state.bytes = 0;
+        state.close();
+        for agent in state.putting.drain(..) {
+            agent.wake();
+        }
+        drop(state);
+        if let Some(cycle) = &self.cycle {
+            cycle.finish(kept);
         }
     }
 
@@ -376,6 +453,7 @@ impl Conn {
         Counts {
             waiting: state.order.len() as u64,
             bytes: state.bytes as u64,
+            spilled: state.order.spilled(),
             ..state.counts
         }
     }

@@ -1,21 +1,28 @@
 //! The orders of a connection: pure, no locks.
 
-use std::cmp::Ordering;
-use std::collections::{BinaryHeap, VecDeque};
-use std::sync::Arc;
+use std::collections::VecDeque;
 
-use crate::value::{Batch, Blocks, Cell, Row, Shape};
+use super::Broken;
+use crate::value::Batch;
 
 /// Which of the waiting rows goes next.
 pub trait Order: Send {
-    fn push(&mut self, batch: Batch);
+    /// # Errors
+    /// The disk, where this order keeps rows there; the rows are in all the same.
+    fn push(&mut self, batch: Batch) -> Result<(), Broken>;
     /// What was taken and not begun, to be the next again.
     fn push_front(&mut self, batch: Batch);
     /// The next rows, at least one and at most `want`, all of one batch.
-    fn pop(&mut self, want: usize) -> Option<Batch>;
+    ///
+    /// # Errors
+    /// The disk, where this order keeps rows there.
+    fn pop(&mut self, want: usize) -> Result<Option<Batch>, Broken>;
     /// Takes `n` rows out at the far end: those that have waited longest, in priority order the last in
-    /// line. Answers how many, and their weight in bytes.
-    fn evict(&mut self, n: usize) -> (usize, usize);
+    /// line. Answers how many, and their weight in bytes. An order that spills is never full: it keeps all.
+    fn evict(&mut self, n: usize) -> (usize, usize) {
+        let _ = n;
+        (0, 0)
+    }
     /// Rows that wait.
     fn len(&self) -> usize;
     fn is_empty(&self) -> bool {
@@ -23,6 +30,10 @@ pub trait Order: Send {
     }
     /// Takes everything out; how many rows that was.
     fn clear(&mut self) -> usize;
+    /// Rows that went to disk so far.
+    fn spilled(&self) -> u64 {
+        0
+    }
 }
 
 /// First in, first out.
@@ -32,18 +43,8 @@ pub struct Fifo {
     rows: usize,
 }
 
-impl Order for Fifo {
-    fn push(&mut self, batch: Batch) {
-        self.rows += batch.len();
-        self.batches.push_back(batch);
-    }
-
-    fn push_front(&mut self, batch: Batch) {
-        self.rows += batch.len();
-        self.batches.push_front(batch);
-    }
-
-    fn pop(&mut self, want: usize) -> Option<Batch> {
+impl Fifo {
+    pub(super) fn take(&mut self, want: usize) -> Option<Batch> {
         let front = self.batches.front_mut()?;
         let batch = if front.len() <= want {
             self.batches.pop_front()?
@@ -54,10 +55,31 @@ impl Order for Fifo {
         Some(batch)
     }
 
+    pub(super) fn put(&mut self, batch: Batch) {
+        self.rows += batch.len();
+        self.batches.push_back(batch);
+    }
+}
+
+impl Order for Fifo {
+    fn push(&mut self, batch: Batch) -> Result<(), Broken> {
+        self.put(batch);
+        Ok(())
+    }
+
+    fn push_front(&mut self, batch: Batch) {
+        self.rows += batch.len();
+        self.batches.push_front(batch);
+    }
+
+    fn pop(&mut self, want: usize) -> Result<Option<Batch>, Broken> {
+        Ok(self.take(want))
+    }
+
     fn evict(&mut self, n: usize) -> (usize, usize) {
         let (mut gone, mut bytes) = (0, 0);
         while gone < n {
-            let Some(mut batch) = self.pop(n - gone) else {
+            let Some(mut batch) = self.take(n - gone) else {
                 break;
             };
             bytes += batch.weighed();
@@ -76,198 +98,90 @@ impl Order for Fifo {
     }
 }
 
-/// Takes batches apart into rows that stand alone, and makes batches of such rows.
-#[derive(Debug, Default)]
-struct Loose {
-    shape: Option<Arc<Shape>>,
-}
-
-impl Loose {
-    fn take(&mut self, batch: &mut Batch, mut each: impl FnMut(Row<'_>, Box<[Cell]>)) {
-        self.shape.get_or_insert_with(|| batch.shape().clone());
-        for row in batch.rows() {
-            let cells = row.cells.iter().map(|c| c.detach(row.blocks)).collect();
-            each(row, cells);
-        }
-        batch.clear();
-    }
-
-    fn batch(&self, rows: impl IntoIterator<Item = Box<[Cell]>>) -> Option<Batch> {
-        let mut batch = Batch::new(self.shape.clone()?, Blocks::new());
-        for cells in rows {
-            batch.push(cells);
-        }
-        batch.span = batch.len() as u64;
-        batch.weigh();
-        (!batch.is_empty()).then_some(batch)
-    }
-}
-
-fn weight(cells: &[Cell]) -> usize {
-    cells.iter().map(|c| 16 + c.weight()).sum()
-}
-
 /// Last in, first out: the newest row first.
 #[derive(Debug, Default)]
 pub struct Lifo {
-    rows: VecDeque<Box<[Cell]>>,
-    loose: Loose,
+    /// Each in the order in which its rows came; the newest is the last row of the last batch.
+    batches: VecDeque<Batch>,
+    rows: usize,
+}
+
+impl Lifo {
+    pub(super) fn take(&mut self, want: usize) -> Option<Batch> {
+        let last = self.batches.back_mut()?;
+        let taken = last.split_back(want);
+        if last.is_empty() {
+            self.batches.pop_back();
+        } else {
+            // What is left of it must not pin what was taken.
+            last.compact();
+        }
+        self.rows -= taken.len();
+        Some(taken)
+    }
+
+    pub(super) fn put(&mut self, batch: Batch) {
+        self.rows += batch.len();
+        self.batches.push_back(batch);
+    }
+
+    /// The oldest rows, in the order in which they came.
+    pub(super) fn take_oldest(&mut self, want: usize) -> Option<Batch> {
+        let first = self.batches.front_mut()?;
+        let taken = if first.len() <= want {
+            self.batches.pop_front()?
+        } else {
+            first.split_front(want)
+        };
+        self.rows -= taken.len();
+        Some(taken)
+    }
 }
 
 impl Order for Lifo {
-    fn push(&mut self, mut batch: Batch) {
-        let rows = &mut self.rows;
-        self.loose
-            .take(&mut batch, |_, cells| rows.push_back(cells));
+    fn push(&mut self, batch: Batch) -> Result<(), Broken> {
+        self.put(batch);
+        Ok(())
     }
 
     fn push_front(&mut self, mut batch: Batch) {
         // The first of what comes back is the next again: on top.
-        let mut back: Vec<Box<[Cell]>> = Vec::with_capacity(batch.len());
-        self.loose.take(&mut batch, |_, cells| back.push(cells));
-        self.rows.extend(back.into_iter().rev());
+        self.put(batch.split_back(usize::MAX));
     }
 
-    fn pop(&mut self, want: usize) -> Option<Batch> {
-        let n = want.min(self.rows.len());
-        let taken: Vec<_> = (0..n).filter_map(|_| self.rows.pop_back()).collect();
-        self.loose.batch(taken)
+    fn pop(&mut self, want: usize) -> Result<Option<Batch>, Broken> {
+        Ok(self.take(want))
     }
 
     fn evict(&mut self, n: usize) -> (usize, usize) {
-        let gone: Vec<_> = (0..n).filter_map(|_| self.rows.pop_front()).collect();
-        (gone.len(), gone.iter().map(|r| weight(r)).sum())
-    }
-
-    fn len(&self) -> usize {
-        self.rows.len()
-    }
-
-    fn clear(&mut self) -> usize {
-        let n = self.rows.len();
-        self.rows.clear();
-        n
-    }
-}
-
-/// Reads the priority of a row. Rows for which it cannot be computed never come here.
-pub type PriorityKey = Arc<dyn Fn(Row<'_>) -> f64 + Send + Sync>;
-
-/// The lowest number first; equal ones first in, first out.
-pub struct Priority {
-    heap: BinaryHeap<Ranked>,
-    key: PriorityKey,
-    /// Arrival numbers grow from the middle up, and from the middle down for what comes back to the front.
-    next: u64,
-    front: u64,
-    loose: Loose,
-}
-
-struct Ranked {
-    key: f64,
-    arrival: u64,
-    cells: Box<[Cell]>,
-}
-
-impl Ranked {
-    fn rank(&self, other: &Ranked) -> Ordering {
-        self.key
-            .total_cmp(&other.key)
-            .then(self.arrival.cmp(&other.arrival))
-    }
-}
-
-/// Reversed: the heap's greatest is the lowest number.
-impl Ord for Ranked {
-    fn cmp(&self, other: &Ranked) -> Ordering {
-        other.rank(self)
-    }
-}
-
-impl PartialOrd for Ranked {
-    fn partial_cmp(&self, other: &Ranked) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for Ranked {
-    fn eq(&self, other: &Ranked) -> bool {
-        self.cmp(other) == Ordering::Equal
-    }
-}
-
-impl Eq for Ranked {}
-
-impl Priority {
-    pub fn new(key: PriorityKey) -> Priority {
-        Priority {
-            heap: BinaryHeap::new(),
-            key,
-            next: 1 << 63,
-            front: 1 << 63,
-            loose: Loose::default(),
+        let (mut gone, mut bytes) = (0, 0);
+        while gone < n {
+            let Some(mut batch) = self.take_oldest(n - gone) else {
+                break;
+            };
+            bytes += batch.weighed();
+            gone += batch.clear();
         }
-    }
-}
-
-impl Order for Priority {
-    fn push(&mut self, mut batch: Batch) {
-        let (heap, next, key) = (&mut self.heap, &mut self.next, &self.key);
-        self.loose.take(&mut batch, |row, cells| {
-            // -0.0 and 0.0 are equal to the user.
-            heap.push(Ranked {
-                key: key(row) + 0.0,
-                arrival: *next,
-                cells,
-            });
-            *next += 1;
-        });
-    }
-
-    fn push_front(&mut self, mut batch: Batch) {
-        self.front -= batch.len() as u64;
-        let mut arrival = self.front;
-        let (heap, key) = (&mut self.heap, &self.key);
-        self.loose.take(&mut batch, |row, cells| {
-            heap.push(Ranked {
-                key: key(row) + 0.0,
-                arrival,
-                cells,
-            });
-            arrival += 1;
-        });
-    }
-
-    fn pop(&mut self, want: usize) -> Option<Batch> {
-        let n = want.min(self.heap.len());
-        let (heap, loose) = (&mut self.heap, &self.loose);
-        loose.batch((0..n).filter_map(|_| heap.pop().map(|r| r.cells)))
-    }
-
-    fn evict(&mut self, n: usize) -> (usize, usize) {
-        // Rare (a full `drop_oldest` queue): a pass over the heap, not a second index kept for it.
-        let mut all = std::mem::take(&mut self.heap).into_vec();
-        all.sort_unstable_by(Ranked::rank);
-        let gone = all.split_off(all.len().saturating_sub(n));
-        self.heap = all.into();
-        (gone.len(), gone.iter().map(|r| weight(&r.cells)).sum())
+        (gone, bytes)
     }
 
     fn len(&self) -> usize {
-        self.heap.len()
+        self.rows
     }
 
     fn clear(&mut self) -> usize {
-        let n = self.heap.len();
-        self.heap.clear();
-        n
+        self.batches.clear();
+        std::mem::take(&mut self.rows)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use super::super::Priority;
     use super::*;
-    use crate::value::Type;
+    use crate::value::{Blocks, Cell, Shape, Type};
 
     fn ints(values: impl IntoIterator<Item = i64>) -> Batch {
         let mut b = Batch::new(Shape::of(&Type::Int), Blocks::new());
@@ -292,7 +206,7 @@ mod tests {
 
     fn all(order: &mut dyn Order, want: usize) -> Vec<i64> {
         let mut out = Vec::new();
-        while let Some(b) = order.pop(want) {
+        while let Some(b) = order.pop(want).unwrap() {
             assert!(b.len() <= want);
             out.extend(values(&b));
         }
@@ -302,8 +216,8 @@ mod tests {
     #[test]
     fn a_fifo_gives_what_came_first() {
         let mut o = Fifo::default();
-        o.push(ints([1, 2, 3]));
-        o.push(ints([4]));
+        o.push(ints([1, 2, 3])).unwrap();
+        o.push(ints([4])).unwrap();
         o.push_front(ints([0]));
         assert_eq!(all(&mut o, 2), [0, 1, 2, 3, 4]);
     }
@@ -311,8 +225,8 @@ mod tests {
     #[test]
     fn a_lifo_gives_what_came_last() {
         let mut o = Lifo::default();
-        o.push(ints([1, 2]));
-        o.push(ints([3]));
+        o.push(ints([1, 2])).unwrap();
+        o.push(ints([3])).unwrap();
         assert_eq!(all(&mut o, 2), [3, 2, 1]);
     }
 
@@ -322,8 +236,8 @@ mod tests {
             Cell::Int(i) => (i / 10) as f64,
             _ => 0.0,
         }));
-        o.push(ints([31, 12, 11, 32]));
-        o.push(ints([10, 5]));
+        o.push(ints([31, 12, 11, 32])).unwrap();
+        o.push(ints([10, 5])).unwrap();
         assert_eq!(all(&mut o, 4), [5, 12, 11, 10, 31, 32]);
     }
 
@@ -333,8 +247,8 @@ mod tests {
             Box::new(Lifo::default()) as Box<dyn Order>,
             Box::new(Fifo::default()),
         ] {
-            o.push(ints([1, 2, 3]));
-            let b = o.pop(2).unwrap();
+            o.push(ints([1, 2, 3])).unwrap();
+            let b = o.pop(2).unwrap().unwrap();
             let expected = values(&b);
             o.push_front(b);
             assert_eq!(all(o.as_mut(), 1)[..2], expected[..]);
@@ -344,7 +258,7 @@ mod tests {
     #[test]
     fn what_is_evicted_waited_longest_or_is_last_in_line() {
         let mut f = Fifo::default();
-        f.push(ints([1, 2, 3]));
+        f.push(ints([1, 2, 3])).unwrap();
         assert_eq!(f.evict(2).0, 2);
         assert_eq!(all(&mut f, 9), [3]);
         let mut p = Priority::new(Arc::new(|r| {
@@ -354,7 +268,7 @@ mod tests {
                 0.0
             }
         }));
-        p.push(ints([3, 1, 2]));
+        p.push(ints([3, 1, 2])).unwrap();
         assert_eq!(p.evict(1).0, 1);
         assert_eq!(all(&mut p, 9), [1, 2]);
     }

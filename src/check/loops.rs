@@ -7,6 +7,7 @@ use super::stages::Stages;
 use super::wiring::{Conn, Wiring};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::plan::components;
+use crate::spec::StepNode;
 
 /// The stages and connections as a graph, writers before readers; connections come after the stages.
 fn circles(wiring: &Wiring<'_>, with: impl Fn(&Conn<'_>) -> bool) -> Vec<Vec<usize>> {
@@ -75,8 +76,14 @@ fn refuse(wiring: &Wiring<'_>, room: &Room<'_>, stages: &[usize], out: &mut Diag
     );
 }
 
-/// Steps that give their results when their input has ended.
-const AT_THE_END: &[&str] = &["group", "sort", "top"];
+/// Does a step give its results when its input has ended?
+fn gives_at_the_end(step: &StepNode) -> bool {
+    match &*step.key.text {
+        "group" | "sort" | "top" => true,
+        "sample" => step.node.get("count").is_some(),
+        _ => false,
+    }
+}
 
 /// What gives its results when its input has ended can never give them inside a loop, whose input ends when
 /// nothing in it is unfinished. (`batch` gives out what it has then.)
@@ -98,7 +105,7 @@ pub(super) fn memories(
             for step in stages.list[number]
                 .steps
                 .iter()
-                .filter_map(|s| s.find(AT_THE_END))
+                .filter_map(|s| s.find(&gives_at_the_end))
             {
                 let (name, stage) = (&step.key.text, &room.file.stages[number].name.text);
                 let message = format!(

@@ -67,23 +67,27 @@ impl Stage<'_> {
 }
 
 impl<'f> ReadStep<'f> {
-    /// The first of these steps, where it is one or has one in it.
-    pub fn find(&self, names: &[&str]) -> Option<&'f StepNode> {
-        find(self.node, &self.inner, names)
+    /// The first step of which this holds: it, or one in it.
+    pub fn find(&self, is: &dyn Fn(&StepNode) -> bool) -> Option<&'f StepNode> {
+        find(self.node, &self.inner, is)
     }
 }
 
-fn find<'f>(node: &'f StepNode, inner: &[Inner<'f>], names: &[&str]) -> Option<&'f StepNode> {
+fn find<'f>(
+    node: &'f StepNode,
+    inner: &[Inner<'f>],
+    is: &dyn Fn(&StepNode) -> bool,
+) -> Option<&'f StepNode> {
     if inner.is_empty() {
-        return Some(node).filter(|n| names.contains(&&*n.key.text));
+        return Some(node).filter(|n| is(n));
     }
-    inner.iter().find_map(|i| find(i.node, &i.inner, names))
+    inner.iter().find_map(|i| find(i.node, &i.inner, is))
 }
 
 impl<'f> Inner<'f> {
     /// The first of these steps in it.
     fn find(&self, names: &[&str]) -> Option<&'f StepNode> {
-        find(self.node, &self.inner, names)
+        find(self.node, &self.inner, &|n| names.contains(&&*n.key.text))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::diagnostic::Place;
-use crate::spec::{Given, Placed, load};
+use crate::spec::{Given, load};
 use crate::value::Type;
 
 /// Reads and checks a file; the plan, where there is one, and each diagnostic as `CODE line:column message`
@@ -13,16 +13,7 @@ fn check(yaml: &str) -> (Option<Plan>, Vec<String>) {
         text: yaml.into(),
     };
     let mut diagnostics = Diagnostics::default();
-    let mut file = load(&source, &Given::default(), &mut diagnostics);
-    // `feedback` is refused until connections spill; its rules hold already.
-    for queue in file.iter_mut().flat_map(|f| &mut f.queues) {
-        if queue.name.text == "again" {
-            queue.feedback = Some(Placed {
-                value: true,
-                at: queue.at,
-            });
-        }
-    }
+    let file = load(&source, &Given::default(), &mut diagnostics);
     let read = diagnostics.has_errors();
     let (plan, found) = match file {
         Some(file) => super::check(
@@ -750,7 +741,7 @@ fn a_thousand_stages_are_one_pass_over_each() {
 #[test]
 fn a_loop_through_a_feedback_queue_is_none_for_the_order_of_the_stages() {
     let plan = plan(&stages(
-        "queues: {again: {of: string, max: 5}}",
+        "queues: {again: {of: string, max: 5, feedback: true}}",
         &[
             "a: {do: [read: a.log], to: again}",
             "b: {from: again, do: [filter: size(item) > 1, put: {again: 'item.substring(1)'}]}",
@@ -803,7 +794,7 @@ fn what_is_put_must_be_of_the_type_that_is_declared() {
 #[test]
 fn what_comes_back_must_fit_what_went_in_first() {
     let said = only(&stages(
-        "queues: [again]",
+        "queues: {again: {feedback: true}}",
         &[
             "a: {do: [read: a.log], to: again}",
             "b: {from: again, do: [map: size(item)], to: again}",
@@ -822,7 +813,7 @@ fn what_comes_back_must_fit_what_went_in_first() {
 #[test]
 fn what_gives_its_results_at_the_end_stands_in_no_loop() {
     let said = check(&stages(
-        "queues: {again: string}",
+        "queues: {again: {of: string, feedback: true}}",
         &[
             "a: {do: [read: a.log], to: again}",
             "b: {from: again, do: [filter: item != '', {unique: item}], to: again}",

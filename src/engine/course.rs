@@ -97,6 +97,9 @@ impl<'a, F: FnMut(&Arc<Stage>, &Shared)> Course<'a, F> {
                     why: "the deadline has passed".into(),
                 });
             }
+            if self.shared.stop.is_draining() && draining_since.is_none() {
+                self.seal_loops();
+            }
             if self.shared.stop.is_draining() && !self.shared.stop.is_now() {
                 let since = *draining_since.get_or_insert(now);
                 if now.saturating_sub(since) >= self.plan.drain {
@@ -146,6 +149,14 @@ impl<'a, F: FnMut(&Arc<Stage>, &Shared)> Course<'a, F> {
             let notice = Notice::Deadlock(deadlock.clone());
             let _unheard = self.shared.notices.try_send(notice);
             self.shared.fail(Failure::Deadlock(deadlock));
+        }
+    }
+
+    /// The run is stopped: what waits to go round again stays unfinished, or a loop would never end.
+    fn seal_loops(&self) {
+        let conns = self.plan.conns.iter().zip(self.shared.conns.iter());
+        for (_, conn) in conns.filter(|(plan, _)| plan.feedback) {
+            conn.seal();
         }
     }
 
@@ -233,5 +244,6 @@ pub(super) fn glance(shared: &Shared) {
         meter.dropped.store(counts.dropped, Relaxed);
         meter.cut.store(counts.cut, Relaxed);
         meter.peak.store(counts.peak, Relaxed);
+        meter.unfinished.store(counts.unfinished, Relaxed);
     }
 }

@@ -19,7 +19,10 @@ use std::time::Duration;
 
 use crossbeam_channel::{Sender, unbounded};
 
-use crate::channel::{Bounds, Conn, Cycle, Fifo, Full, Lifo, Order, Priority};
+use crate::channel::{
+    Bounds, Conn, Cycle, Fifo, Full, Lifo, Order, Priority, PriorityKey, Spill, SpillFifo,
+    SpillLifo, SpillPriority,
+};
 use crate::expr::{Now, Scope};
 use crate::notice::{Ended, Exit, Level, Meters, Notice, StageState};
 use crate::plan::{self, Executor, Graph, Loop, Plan};
@@ -241,19 +244,29 @@ fn cycle_of(cycles: &[(Arc<Cycle>, Loop)], is: impl Fn(&Loop) -> bool) -> Option
 
 fn connect(conn: &plan::Conn, scope: &Scope) -> Conn {
     let full = match conn.full {
-        plan::Full::Block | plan::Full::Spill => Full::Block,
+        plan::Full::Block => Full::Block,
+        plan::Full::Spill => Full::Spill,
         plan::Full::DropNewest => Full::DropNewest,
         plan::Full::DropOldest => Full::DropOldest,
     };
-    let order: Box<dyn Order> = match &conn.order {
-        plan::Order::Fifo => Box::<Fifo>::default(),
-        plan::Order::Lifo => Box::<Lifo>::default(),
-        plan::Order::Priority { by, .. } => {
+    let spill = (conn.full == plan::Full::Spill).then(|| {
+        let what = conn.describe().into();
+        Spill::new(conn.max.get(), conn.max_bytes.get(), what)
+    });
+    let order: Box<dyn Order> = match (&conn.order, spill) {
+        (plan::Order::Fifo, None) => Box::<Fifo>::default(),
+        (plan::Order::Lifo, None) => Box::<Lifo>::default(),
+        (plan::Order::Fifo, Some(spill)) => Box::new(SpillFifo::new(spill)),
+        (plan::Order::Lifo, Some(spill)) => Box::new(SpillLifo::new(spill)),
+        (plan::Order::Priority { by, .. }, spill) => {
             let (by, scope) = (by.clone(), scope.clone());
             // A row without a priority goes last; the writer has said so as an item error where it could.
-            Box::new(Priority::new(Arc::new(move |row| {
-                by.double(row, &scope).unwrap_or(f64::INFINITY)
-            })))
+            let key: PriorityKey =
+                Arc::new(move |row| by.double(row, &scope).unwrap_or(f64::INFINITY));
+            match spill {
+                None => Box::new(Priority::new(key)),
+                Some(spill) => Box::new(SpillPriority::new(spill, key)),
+            }
         }
     };
     let bounds = Bounds {

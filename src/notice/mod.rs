@@ -108,6 +108,8 @@ pub struct ConnMeter {
     pub cut: AtomicU64,
     /// The most that ever waited.
     pub peak: AtomicU64,
+    /// Left there when the run was stopped.
+    pub unfinished: AtomicU64,
 }
 
 /// All counters of a run, in the order of the plan's stages and connections.

@@ -325,3 +325,14 @@ pub enum ConnKind {
     Pipe,
     Queue,
 }
+
+impl Conn {
+    /// As messages name it: `the queue "urls"`.
+    pub fn describe(&self) -> String {
+        match self.kind {
+            ConnKind::Unnamed => format!("the pipe from stage `{}`", self.name),
+            ConnKind::Pipe => format!("the pipe `{}`", self.name),
+            ConnKind::Queue => format!("the queue `{}`", self.name),
+        }
+    }
+}

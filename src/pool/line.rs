@@ -55,6 +55,8 @@ pub(super) struct Line {
     shut: Vec<Range<usize>>,
     /// How far the end of the input has come: the step that gives out what it has left.
     finishing: usize,
+    /// What [`Line::count_rests`] found last.
+    rested: i64,
 }
 
 /// A block that something is in.
@@ -463,16 +465,31 @@ impl Line {
         self.steps.iter().filter_map(due).min()
     }
 
+    /// Rows that rest in the steps until their input ends.
+    pub(super) fn rests(&self) -> usize {
+        let rests = |i: &Instance| match &i.kind {
+            Kind::Turn(step) => step.rests(),
+            _ => 0,
+        };
+        self.steps.iter().map(rests).sum()
+    }
+
+    /// How many more rest than when this was asked last.
+    pub(super) fn count_rests(&mut self) -> i64 {
+        let now = self.rests() as i64;
+        now - std::mem::replace(&mut self.rested, now)
+    }
+
     /// Nothing is on its way: what the steps give out whose time has come goes on its way. Those at the end
-    /// come first, for what the others give out comes after what they have.
+    /// come first, for what the others give out comes after what they have. `idle`: the time of all steps has come.
     ///
     /// # Errors
     /// What ends the run.
-    pub(super) fn ring(&mut self, hands: &mut Hands<'_>) -> Result<(), RunError> {
+    pub(super) fn ring(&mut self, idle: bool, hands: &mut Hands<'_>) -> Result<(), RunError> {
         let now = hands.shared.clock.now();
         for (at, instance) in self.steps.iter_mut().enumerate() {
             if let Kind::Turn(step) = &mut instance.kind
-                && step.due().is_some_and(|due| due <= now)
+                && (step.due().is_some_and(|due| due <= now) || (idle && step.rests() > 0))
             {
                 hands.book.step = instance.at;
                 hands.book.policy = instance.policy;

@@ -235,6 +235,7 @@ impl Segment {
                 }
                 Claim::Closed => closed += 1,
                 Claim::Empty => {}
+                Claim::Failed(broken) => return Taken::Stop(broken.into()),
             }
         }
         if closed == n {

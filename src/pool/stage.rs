@@ -130,6 +130,11 @@ impl Stage {
         self.workers
     }
 
+    /// May a step have to be asked for what it has though nothing comes?
+    pub(super) fn rings(&self) -> bool {
+        self.keeps_time || self.cycle.is_some()
+    }
+
     /// Workers that have not left, those that have not come yet among them.
     pub fn staying(&self) -> usize {
         let live = self.live.load(Ordering::Acquire);

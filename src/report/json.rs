@@ -107,6 +107,7 @@ fn conn(conn: &ConnLook) -> Value {
         "max": conn.max,
         "dropped": conn.dropped,
         "cut": conn.cut,
+        "unfinished": conn.unfinished,
     })
 }
 

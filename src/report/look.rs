@@ -75,6 +75,8 @@ pub struct ConnLook {
     pub dropped: u64,
     /// Because nobody reads it, or does any more.
     pub cut: u64,
+    /// Left in it, as it closes a loop, when the run was stopped.
+    pub unfinished: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -192,6 +194,7 @@ fn conn(plan: &crate::plan::Conn) -> ConnLook {
         max: plan.max.get() as u64,
         dropped: 0,
         cut: 0,
+        unfinished: 0,
     }
 }
 
@@ -257,6 +260,7 @@ impl Watch {
                 peak: meter.peak.load(Relaxed),
                 dropped: meter.dropped.load(Relaxed),
                 cut: meter.cut.load(Relaxed),
+                unfinished: meter.unfinished.load(Relaxed),
                 ..conn.clone()
             })
             .collect();

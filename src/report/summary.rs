@@ -185,6 +185,12 @@ fn lost(look: &Look, paint: Paint) -> Vec<String> {
             let cut = plural_exact(conn.cut, "item");
             lines.push(format!("  {name} has no reader in this run: {cut} let go"));
         }
+        if conn.unfinished > 0 {
+            let left = plural_exact(conn.unfinished, "item");
+            lines.push(paint.careful(&format!(
+                "  {name} keeps {left} unfinished: the run was stopped"
+            )));
+        }
     }
     if !lines.is_empty() {
         lines.insert(0, String::new());
@@ -325,7 +331,14 @@ mod tests {
         meters.stages[1].ended[3].store(0, Relaxed);
         meters.stages[1].ended[6].store(3, Relaxed);
         meters.stages[1].set_state(StageState::Stopped);
+        meters.conns[0].unfinished.store(1234, Relaxed);
         let page = said(&meters, Exit::Interrupted);
+        assert!(
+            page.contains(
+                "\n  pipe from `read` keeps 1,234 items unfinished: the run was stopped\n"
+            ),
+            "{page}"
+        );
         assert!(page.starts_with("■ interrupted after 4.00 s"), "{page}");
         assert!(
             page.contains("unfinished") && page.contains("■ count"),

@@ -77,10 +77,6 @@ const fn word(name: &'static str) -> Word {
     Word { name, built: true }
 }
 
-const fn later_word(name: &'static str) -> Word {
-    Word { name, built: false }
-}
-
 #[rustfmt::skip]
 pub static FILE: &[KeyDef] = &[
     key("name", Form::Name, "What the pipeline is called; the file's name by default."),
@@ -147,7 +143,7 @@ pub static PIPE: &[KeyDef] = &[
     key("of", Form::Type, "The type of its items; by default what its writer gives."),
     key("max", Form::Count(1), "How many items may wait in it; 1024 by default."),
     key("max_bytes", Form::Size, "How many bytes they may hold together, as an estimate; 64MiB by default."),
-    key("full", Form::Words(FULL), "What happens to an item that comes when it is full; `block` by default."),
+    key("full", Form::Words(FULL), "What happens to an item that comes when it is full; `block` by default, with `feedback` `spill`."),
     later("reply", Form::Type, "The type of the answer that a writer (`ask`) waits for."),
 ];
 
@@ -158,15 +154,15 @@ pub static QUEUE: &[KeyDef] = &[
     key("max_bytes", Form::Size, "How many bytes they may hold together, as an estimate; 64MiB by default."),
     key("order", Form::Words(ORDERS), "Which item leaves first; `fifo` by default."),
     key("by", Form::Expression, "With `order: priority`: a number; the lower goes first."),
-    key("full", Form::Words(FULL), "What happens to an item that comes when it is full; `block` by default."),
-    later("feedback", Form::Bool, "It closes a loop: the run ends when nothing of the loop is unfinished."),
+    key("full", Form::Words(FULL), "What happens to an item that comes when it is full; `block` by default, with `feedback` `spill`."),
+    key("feedback", Form::Bool, "It closes a loop, which ends when nothing of it is unfinished; when it is full it spills to disk."),
 ];
 
 #[rustfmt::skip]
 pub static ORDERS: &[Word] = &[word("fifo"), word("lifo"), word("priority")];
 
 #[rustfmt::skip]
-pub static FULL: &[Word] = &[word("block"), word("drop_newest"), word("drop_oldest"), later_word("spill")];
+pub static FULL: &[Word] = &[word("block"), word("drop_newest"), word("drop_oldest"), word("spill")];
 
 #[rustfmt::skip]
 pub static STAGE: &[KeyDef] = &[

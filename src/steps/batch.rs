@@ -150,6 +150,10 @@ impl BatchStep for Run {
         self.within.is_some()
     }
 
+    fn rests(&self) -> usize {
+        self.list.len()
+    }
+
     fn due(&self) -> Option<Duration> {
         self.due
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::channel::Conn;
+use crate::channel::{Broken, Conn};
 use crate::expr::Scope;
 use crate::sync::Commons;
 use crate::value::{Cell, Row};
@@ -142,6 +142,15 @@ impl RunError {
         RunError::Io {
             what: what.into(),
             message: error.to_string(),
+        }
+    }
+}
+
+impl From<Broken> for RunError {
+    fn from(broken: Broken) -> RunError {
+        RunError::Io {
+            what: broken.what,
+            message: broken.message,
         }
     }
 }

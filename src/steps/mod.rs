@@ -325,6 +325,12 @@ pub trait BatchStep: Send {
         false
     }
 
+    /// Items that it keeps and gives out when its input ends at the latest: in a loop, when nothing else of that
+    /// is unfinished, it is asked to by [`BatchStep::ring`]. Only for `Op::Turn`.
+    fn rests(&self) -> usize {
+        0
+    }
+
     /// When that is (since the run's start); `None`: not now.
     fn due(&self) -> Option<Duration> {
         None

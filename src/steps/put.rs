@@ -166,6 +166,7 @@ impl BatchStep for Run {
                     Offer::Unread => {
                         value.clear();
                     }
+                    Offer::Failed(broken) => return Flow::Stop(broken.into()),
                     Offer::Full(wait) => {
                         // Rows that failed are settled; the others are as many as wait.
                         let gone = failed.len();

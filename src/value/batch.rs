@@ -354,6 +354,25 @@ impl Batch {
         front
     }
 
+    /// Takes the last `n` rows (all, where there are fewer), the last of them first.
+    #[must_use]
+    pub fn split_back(&mut self, n: usize) -> Batch {
+        let n = n.min(self.rows);
+        let w = self.shape.width();
+        self.blocks.seal();
+        let mut cells = self.cells.split_off((self.rows - n) * w);
+        // Backwards as a whole, then each row forwards again.
+        cells.reverse();
+        cells.chunks_exact_mut(w.max(1)).for_each(<[Cell]>::reverse);
+        let mut back = Batch::new(self.shape.clone(), self.blocks.clone());
+        (back.cells, back.rows, back.span) = (cells, n, n as u64);
+        back.weighed = self.weighed * n / self.rows.max(1);
+        self.weighed -= back.weighed;
+        self.rows -= n;
+        (self.span, self.origin) = (self.rows as u64, None);
+        back
+    }
+
     /// Empties the batch; the caller settles the rows. Returns how many there were.
     pub fn clear(&mut self) -> usize {
         self.cells.clear();

@@ -27,6 +27,7 @@ pub(crate) struct Case {
     folder: TempDir,
     args: Vec<String>,
     stdin: Vec<u8>,
+    env: Vec<(String, String)>,
     unread: bool,
 }
 
@@ -42,6 +43,7 @@ impl Case {
             folder,
             args: Vec::new(),
             stdin: Vec::new(),
+            env: Vec::new(),
             unread: false,
         };
         case.file("pipeline.yaml", &pipeline)
@@ -70,6 +72,11 @@ impl Case {
 
     pub(crate) fn arg(mut self, arg: impl Into<String>) -> Case {
         self.args.push(arg.into());
+        self
+    }
+
+    pub(crate) fn env(mut self, name: &str, value: impl Into<String>) -> Case {
+        self.env.push((name.into(), value.into()));
         self
     }
 
@@ -129,6 +136,7 @@ impl Case {
             .args(&self.args)
             .current_dir("/")
             .env_remove("NO_COLOR")
+            .envs(self.env)
             .stdin(Stdio::piped())
             .stdout(writer)
             .stderr(Stdio::piped())

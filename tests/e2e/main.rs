@@ -12,6 +12,9 @@ mod wiring;
 /// Ways that divide: routes, dead letters, what is put, writers that differ.
 mod branches;
 
+/// Queues that keep on disk what does not fit, and loops of stages.
+mod loops;
+
 /// What stands beside a step: `if`, `in`, `into`, `as`.
 mod modifiers;
 

@@ -4,8 +4,6 @@ use crate::case::Case;
 const NOT_YET: &[&str] = &[
     "limits: {web: {concurrent: 2}}",
     "pipes: {ask: {of: int, reply: int}}",
-    "queues: {loop: {of: int, feedback: true}}",
-    "queues: {deep: {of: int, full: spill}}",
     "stages: {s: {processes: 2, do: [{range: 3}]}}",
     "stages: {s: {timer: 1s, do: [{print: x}]}}",
     "stages: {s: {do: [{exec: [date]}]}}",

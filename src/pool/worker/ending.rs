@@ -67,6 +67,7 @@ impl Worker {
         }
         if let Some(mut tail) = self.tail.take() {
             let more = tail.finish(&mut hands!(self));
+            self.count_rests(&mut tail);
             self.tail = Some(tail);
             self.write_letters();
             if self.book.fatal.is_some() {

@@ -70,6 +70,10 @@ pub struct Worker {
     tally: Tally,
     book: FaultBook,
     taken: u64,
+    /// Of a loop: rows that have ended while what they became is still on its way into connections.
+    owed: u64,
+    /// Of a loop: rows that rest in steps, more or fewer than was reported.
+    rests: i64,
 }
 
 macro_rules! hands {
@@ -107,6 +111,9 @@ impl Worker {
             }
         };
         let segments = stage.segments.iter().map(own).collect();
+        if let Some(cycle) = &stage.cycle {
+            cycle.watch(&agent);
+        }
         let book = FaultBook::new(stage.faults.clone(), shared.notices.clone());
         Worker {
             scope: Scope {
@@ -127,6 +134,8 @@ impl Worker {
             tally: Tally::default(),
             book,
             taken: 0,
+            owed: 0,
+            rests: 0,
         }
     }
 
@@ -234,7 +243,7 @@ impl Worker {
         let busy = self.gathered.is_some()
             || self.rest.is_some()
             || !self.segments[self.current].head.is_empty();
-        let rings = self.stage.keeps_time && !self.segments[self.current].head.holds();
+        let rings = self.stage.rings() && !self.segments[self.current].head.holds();
         let segments = self.stage.segments.iter().enumerate();
         segments
             .filter(move |(i, _)| rings && (!busy || *i == self.current))
@@ -243,8 +252,14 @@ impl Worker {
 
     /// Is there a step whose time has come? Then it gives out what it has.
     fn ring(&mut self) -> Result<bool, Failure> {
+        if !self.stage.rings() {
+            return Ok(false);
+        }
         let now = self.shared.clock.now();
-        let is_due = |line: &Line| line.due().is_some_and(|due| due <= now);
+        // In a loop nothing more may come to what rests in a step: it is given out, and may come round again.
+        let idle = self.stage.cycle.as_ref().is_some_and(|c| c.is_idle());
+        let is_due =
+            |line: &Line| line.due().is_some_and(|due| due <= now) || (idle && line.rests() > 0);
         let found = self
             .rings()
             .find_map(|(i, turn)| Some((i, turn.take_if(is_due)?)));
@@ -252,7 +267,8 @@ impl Worker {
             return Ok(false);
         };
         self.current = segment;
-        let rung = tail.ring(&mut hands!(self));
+        let rung = tail.ring(idle, &mut hands!(self));
+        self.count_rests(&mut tail);
         self.tail = Some(tail);
         self.write_letters();
         match rung {
@@ -543,6 +559,13 @@ impl Worker {
         Ok(())
     }
 
+    /// Of a loop: how much rests in the steps that see all rows, after they have worked.
+    fn count_rests(&mut self, tail: &mut Line) {
+        if self.stage.cycle.is_some() {
+            self.rests += tail.count_rests();
+        }
+    }
+
     /// Hands the counts to the meters: once a turn, not once an item.
     fn report(&mut self) {
         let meter = self.stage.meter(&self.shared);
@@ -550,9 +573,14 @@ impl Worker {
         self.tally.ended[Outcome::Dead as usize] += std::mem::take(&mut self.book.dead);
         let tally = std::mem::take(&mut self.tally);
         if let Some(cycle) = &self.stage.cycle {
-            // What the rows became is in its connections already, and counted there.
-            cycle.begin(tally.made);
-            cycle.finish(tally.ended.iter().sum());
+            // What the rows became must be in its connections, and counted there, before they themselves are not.
+            self.owed += tally.ended.iter().sum::<u64>();
+            let finished = if self.offers.is_empty() {
+                std::mem::take(&mut self.owed)
+            } else {
+                0
+            };
+            cycle.settle(tally.made, std::mem::take(&mut self.rests), finished);
         }
         for (to, n) in meter.ended.iter().zip(tally.ended) {
             if n > 0 {

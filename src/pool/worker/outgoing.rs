@@ -12,7 +12,7 @@ impl Worker {
     /// Deposits, works off the turn, fills the connections; answers with a wait where that cannot go on.
     pub(super) fn give_out(&mut self) -> Result<Option<Wait>, Failure> {
         loop {
-            if let Some(wait) = self.offer() {
+            if let Some(wait) = self.offer()? {
                 return Ok(Some(wait));
             }
             if let Some(mut tail) = self.tail.take() {
@@ -82,6 +82,7 @@ impl Worker {
         // What sees all rows in order cannot do one of them again later.
         let attempt = self.book.attempt.take();
         let halt = tail.advance(&mut hands!(self));
+        self.count_rests(tail);
         self.book.attempt = attempt;
         self.write_letters();
         if self.book.fatal.is_some() {
@@ -212,7 +213,7 @@ impl Worker {
     }
 
     /// Fills the connections with what is on its way there.
-    pub(super) fn offer(&mut self) -> Option<Wait> {
+    fn offer(&mut self) -> Result<Option<Wait>, Failure> {
         while let Some(mut offering) = self.offers.pop_front() {
             let before = offering.batch.len();
             let offer = offering.conn.offer(&mut offering.batch, &self.agent);
@@ -228,9 +229,10 @@ impl Worker {
             }
             match offer {
                 Offer::Taken => {}
+                Offer::Failed(broken) => return Err(self.failure(Some(broken.into()))),
                 Offer::Full(wait) => {
                     self.offers.push_front(offering);
-                    return Some(wait);
+                    return Ok(Some(wait));
                 }
                 Offer::Unread => {
                     offering.batch.clear();
@@ -242,7 +244,7 @@ impl Worker {
                 }
             }
         }
-        None
+        Ok(None)
     }
 
     /// Have all readers of all outputs ended?

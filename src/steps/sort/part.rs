@@ -108,7 +108,7 @@ impl Part {
             let Some(first) = merge.first() else {
                 return Ok(false);
             };
-            first.with_row(write)?;
+            first.with_row(write);
             merge.advance()?;
             Ok(true)
         })?;
@@ -231,10 +231,7 @@ impl Source {
         }
     }
 
-    fn with_row(
-        &self,
-        act: &mut dyn FnMut(Head<'_>, crate::value::Row<'_>) -> io::Result<()>,
-    ) -> io::Result<()> {
+    fn with_row(&self, act: &mut dyn FnMut(Head<'_>, crate::value::Row<'_>)) {
         match self {
             Source::Memory(run) => act(
                 run.head().expect("BUG: a run without a first row"),

@@ -1,125 +1,83 @@
-//! Runs on disk: one temporary file a part, which has no name, so that nothing is left of it however the program
-//! ends.
+//! Runs on disk: one temporary file a part.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, BufReader, BufWriter, Error, ErrorKind, Read, Write};
-use std::os::unix::fs::FileExt;
+use std::io::{self, Error, ErrorKind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::run::Head;
-use crate::value::{Blocks, Cell, Row, Span};
+use crate::value::pack::{pack, pack_number, unpack, unpack_number};
+use crate::value::{Blocks, Cell, Row, Scratch};
+
+/// So much is written at once.
+const WRITE: usize = 1 << 18;
+/// So much is read at once, of each run; a longer row takes what it needs.
+const READ: usize = 1 << 16;
 
 /// A temporary file to which runs are appended.
 #[derive(Debug)]
 pub(super) struct Spill {
-    file: Arc<File>,
+    file: Arc<Scratch>,
     end: u64,
 }
 
 impl Spill {
-    /// A new file in the system's folder for them (`$TMPDIR`).
     pub(super) fn create() -> io::Result<Spill> {
-        static NUMBER: AtomicU64 = AtomicU64::new(0);
-        loop {
-            let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-            let path = std::env::temp_dir()
-                .join(format!("millstream-sort-{}-{number}", std::process::id()));
-            match OpenOptions::new()
-                .read(true)
-                .write(true)
-                .create_new(true)
-                .open(&path)
-            {
-                Ok(file) => {
-                    std::fs::remove_file(&path)?;
-                    return Ok(Spill {
-                        file: Arc::new(file),
-                        end: 0,
-                    });
-                }
-                // Left by a program of our number that died between the two.
-                Err(e) if e.kind() == ErrorKind::AlreadyExists => {}
-                Err(e) => return Err(e),
-            }
-        }
+        Ok(Spill {
+            file: Arc::new(Scratch::create()?),
+            end: 0,
+        })
     }
 
     /// Writes a run: what `next` gives until there is no more.
     pub(super) fn write(
         &mut self,
-        mut next: impl FnMut(&mut dyn FnMut(Head<'_>, Row<'_>) -> io::Result<()>) -> io::Result<bool>,
+        mut next: impl FnMut(&mut dyn FnMut(Head<'_>, Row<'_>)) -> io::Result<bool>,
     ) -> io::Result<Stored> {
         let from = self.end;
-        let mut out = BufWriter::with_capacity(
-            1 << 18,
-            At {
-                file: self.file.clone(),
-                at: from,
-                end: u64::MAX,
-            },
-        );
-        while next(&mut |head, row| write_row(&mut out, head, row))? {}
-        out.flush()?;
-        self.end = out.get_ref().at;
-        Ok(Stored {
-            file: self.file.clone(),
-            from,
-            to: self.end,
-        })
+        let (mut out, mut row_bytes) = (Vec::with_capacity(WRITE), Vec::new());
+        loop {
+            let more = next(&mut |head, row| {
+                row_bytes.clear();
+                row_bytes.extend_from_slice(&head.prefix.to_le_bytes());
+                row_bytes.extend_from_slice(&head.place.to_le_bytes());
+                pack_number(&mut row_bytes, head.key.len() as u64);
+                row_bytes.extend_from_slice(head.key);
+                pack(&mut row_bytes, row);
+                out.extend_from_slice(&(row_bytes.len() as u64).to_le_bytes());
+                out.extend_from_slice(&row_bytes);
+            })?;
+            if !more || out.len() >= WRITE {
+                self.file.write(&out, self.end)?;
+                self.end += out.len() as u64;
+                out.clear();
+            }
+            if !more {
+                return Ok(Stored {
+                    file: self.file.clone(),
+                    from,
+                    to: self.end,
+                });
+            }
+        }
     }
 }
 
 /// A run that was written.
 #[derive(Debug)]
 pub(super) struct Stored {
-    file: Arc<File>,
+    file: Arc<Scratch>,
     from: u64,
     to: u64,
-}
-
-/// A stretch of a file, read or written from its beginning on.
-#[derive(Debug)]
-struct At {
-    file: Arc<File>,
-    at: u64,
-    end: u64,
-}
-
-impl Read for At {
-    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
-        let most = usize::try_from(self.end - self.at)
-            .unwrap_or(usize::MAX)
-            .min(to.len());
-        let n = self.file.read_at(&mut to[..most], self.at)?;
-        self.at += n as u64;
-        Ok(n)
-    }
-}
-
-impl Write for At {
-    fn write(&mut self, from: &[u8]) -> io::Result<usize> {
-        let n = self.file.write_at(from, self.at)?;
-        self.at += n as u64;
-        Ok(n)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }
 
 impl Stored {
     /// Reads it, from its first row on; each has so many cells.
     pub(super) fn open(self, width: usize) -> io::Result<Reader> {
-        let at = At {
+        let mut reader = Reader {
             file: self.file,
             at: self.from,
             end: self.to,
-        };
-        let mut reader = Reader {
-            left: self.to - self.from,
-            from: BufReader::with_capacity(1 << 16, at),
+            read: Vec::new(),
+            next: 0,
             width,
             prefix: 0,
             place: 0,
@@ -136,9 +94,13 @@ impl Stored {
 /// Reads a run row by row.
 #[derive(Debug)]
 pub(super) struct Reader {
-    from: BufReader<At>,
-    /// Bytes not read yet.
-    left: u64,
+    file: Arc<Scratch>,
+    /// What is not read yet.
+    at: u64,
+    end: u64,
+    /// What is read and, from `next` on, not looked at yet.
+    read: Vec<u8>,
+    next: usize,
     width: usize,
     prefix: u64,
     place: u64,
@@ -163,40 +125,52 @@ impl Reader {
     }
 
     pub(super) fn advance(&mut self) -> io::Result<()> {
-        if self.left == 0 {
+        if self.next == self.read.len() && self.at == self.end {
             self.ended = true;
             return Ok(());
         }
-        let mut from = Counted {
-            from: &mut self.from,
-            read: 0,
-        };
-        self.prefix = u64::from_le_bytes(bytes(&mut from)?);
-        self.place = u64::from_le_bytes(bytes(&mut from)?);
-        long(&mut from, &mut self.key)?;
+        self.need(8)?;
+        let length = self.read[self.next..].first_chunk().ok_or_else(damaged)?;
+        let length = usize::try_from(u64::from_le_bytes(*length)).map_err(|_| damaged())?;
+        self.next += 8;
+        self.need(length)?;
+        let row = &self.read[self.next..self.next + length];
+        self.next += length;
         self.cells.clear();
         self.blocks.clear();
-        for _ in 0..self.width {
-            self.cells
-                .push(read_cell(&mut from, Some(&mut self.blocks))?);
-        }
-        let read = from.read;
-        self.left = self.left.checked_sub(read).ok_or_else(damaged)?;
-        Ok(())
+        let mut row = row;
+        (|| {
+            let (prefix, rest) = row.split_first_chunk()?;
+            let (place, rest) = rest.split_first_chunk()?;
+            (self.prefix, self.place) = (u64::from_le_bytes(*prefix), u64::from_le_bytes(*place));
+            row = rest;
+            let key = usize::try_from(unpack_number(&mut row)?).ok()?;
+            let (key, rest) = row.split_at_checked(key)?;
+            self.key.clear();
+            self.key.extend_from_slice(key);
+            row = rest;
+            unpack(&mut row, self.width, &mut self.cells, &mut self.blocks)
+        })()
+        .ok_or_else(damaged)
     }
-}
 
-/// Counts what is read.
-struct Counted<'r> {
-    from: &'r mut BufReader<At>,
-    read: u64,
-}
-
-impl Read for Counted<'_> {
-    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
-        let n = self.from.read(to)?;
-        self.read += n as u64;
-        Ok(n)
+    /// Sees to it that so many bytes are read and not looked at yet.
+    fn need(&mut self, bytes: usize) -> io::Result<()> {
+        let have = self.read.len() - self.next;
+        if have >= bytes {
+            return Ok(());
+        }
+        let left = usize::try_from(self.end - self.at).map_err(|_| damaged())?;
+        if have + left < bytes {
+            return Err(damaged());
+        }
+        self.read.drain(..self.next);
+        self.next = 0;
+        let more = left.min(READ.max(bytes - have));
+        self.read.resize(have + more, 0);
+        self.file.read(&mut self.read[have..], self.at)?;
+        self.at += more as u64;
+        Ok(())
     }
 }
 
@@ -205,161 +179,4 @@ fn damaged() -> Error {
         ErrorKind::InvalidData,
         "the temporary file is not what was written",
     )
-}
-
-const NULL: u8 = 0;
-const BOOL: u8 = 1;
-const INT: u8 = 2;
-const DOUBLE: u8 = 3;
-const TIME: u8 = 4;
-const DURATION: u8 = 5;
-const TEXT: u8 = 6;
-const BYTES: u8 = 7;
-const RAW: u8 = 8;
-const LIST: u8 = 9;
-const MAP: u8 = 10;
-
-fn write_row(out: &mut impl Write, head: Head<'_>, row: Row<'_>) -> io::Result<()> {
-    out.write_all(&head.prefix.to_le_bytes())?;
-    out.write_all(&head.place.to_le_bytes())?;
-    write_long(out, head.key)?;
-    row.cells
-        .iter()
-        .try_for_each(|cell| write_cell(out, cell, row.blocks))
-}
-
-fn write_long(out: &mut impl Write, long: &[u8]) -> io::Result<()> {
-    out.write_all(&(long.len() as u64).to_le_bytes())?;
-    out.write_all(long)
-}
-
-fn write_cell(out: &mut impl Write, cell: &Cell, blocks: &Blocks) -> io::Result<()> {
-    match cell {
-        Cell::Null => out.write_all(&[NULL]),
-        Cell::Bool(b) => out.write_all(&[BOOL, u8::from(*b)]),
-        Cell::Int(i) => {
-            out.write_all(&[INT])?;
-            out.write_all(&i.to_le_bytes())
-        }
-        Cell::Double(d) => {
-            out.write_all(&[DOUBLE])?;
-            out.write_all(&d.to_le_bytes())
-        }
-        Cell::Time { secs, nanos } => {
-            out.write_all(&[TIME])?;
-            out.write_all(&secs.to_le_bytes())?;
-            out.write_all(&nanos.to_le_bytes())
-        }
-        Cell::Duration { secs, nanos } => {
-            out.write_all(&[DURATION])?;
-            out.write_all(&secs.to_le_bytes())?;
-            out.write_all(&nanos.to_le_bytes())
-        }
-        Cell::Raw(span) => write_span(out, RAW, *span, blocks),
-        Cell::Text(span) => write_span(out, TEXT, *span, blocks),
-        Cell::Bin(span) => write_span(out, BYTES, *span, blocks),
-        Cell::Heap(_) => write_heap(out, cell, blocks),
-    }
-}
-
-fn write_span(out: &mut impl Write, tag: u8, span: Span, blocks: &Blocks) -> io::Result<()> {
-    out.write_all(&[tag])?;
-    write_long(out, blocks.bytes(span))
-}
-
-fn write_heap(out: &mut impl Write, cell: &Cell, blocks: &Blocks) -> io::Result<()> {
-    if let Some(text) = cell.as_heap_str() {
-        out.write_all(&[TEXT])?;
-        write_long(out, text.as_bytes())
-    } else if let Some(bytes) = cell.as_bytes(blocks) {
-        out.write_all(&[BYTES])?;
-        write_long(out, bytes)
-    } else if let Some(list) = cell.as_list() {
-        out.write_all(&[LIST])?;
-        out.write_all(&(list.len() as u64).to_le_bytes())?;
-        list.iter()
-            .try_for_each(|cell| write_cell(out, cell, blocks))
-    } else {
-        let entries = cell.as_map().map_or(&[][..], |map| map.entries());
-        out.write_all(&[MAP])?;
-        out.write_all(&(entries.len() as u64).to_le_bytes())?;
-        entries.iter().try_for_each(|(key, value)| {
-            write_cell(out, key, blocks)?;
-            write_cell(out, value, blocks)
-        })
-    }
-}
-
-fn bytes<const N: usize>(from: &mut impl Read) -> io::Result<[u8; N]> {
-    let mut bytes = [0; N];
-    from.read_exact(&mut bytes)?;
-    Ok(bytes)
-}
-
-fn length(from: &mut impl Read) -> io::Result<usize> {
-    usize::try_from(u64::from_le_bytes(bytes(from)?)).map_err(|_| damaged())
-}
-
-fn long(from: &mut impl Read, to: &mut Vec<u8>) -> io::Result<()> {
-    let length = length(from)?;
-    to.clear();
-    // Not by the length alone: a damaged one must not take all memory.
-    let read = from.take(length as u64).read_to_end(to)?;
-    if read == length {
-        Ok(())
-    } else {
-        Err(damaged())
-    }
-}
-
-/// A cell of `blocks`, or a detached one.
-fn read_cell(from: &mut dyn Read, blocks: Option<&mut Blocks>) -> io::Result<Cell> {
-    let mut from = from;
-    Ok(match bytes::<1>(&mut from)?[0] {
-        NULL => Cell::Null,
-        BOOL => Cell::Bool(bytes::<1>(&mut from)?[0] == 1),
-        INT => Cell::Int(i64::from_le_bytes(bytes(&mut from)?)),
-        DOUBLE => Cell::Double(f64::from_le_bytes(bytes(&mut from)?)),
-        TIME => {
-            let secs = i64::from_le_bytes(bytes(&mut from)?);
-            Cell::Time {
-                secs,
-                nanos: u32::from_le_bytes(bytes(&mut from)?),
-            }
-        }
-        DURATION => {
-            let secs = i64::from_le_bytes(bytes(&mut from)?);
-            Cell::Duration {
-                secs,
-                nanos: i32::from_le_bytes(bytes(&mut from)?),
-            }
-        }
-        tag @ (TEXT | BYTES | RAW) => {
-            let mut all = Vec::new();
-            long(&mut from, &mut all)?;
-            if tag == BYTES {
-                return Ok(blocks.map_or_else(|| Cell::bytes(&all), |b| b.bin(&all)));
-            }
-            let text = std::str::from_utf8(&all).map_err(|_| damaged())?;
-            match blocks {
-                Some(blocks) if tag == RAW => blocks.raw_json(text),
-                Some(blocks) => blocks.text(text),
-                None => Cell::str(text),
-            }
-        }
-        LIST => {
-            let n = length(&mut from)?;
-            Cell::list(
-                (0..n)
-                    .map(|_| read_cell(from, None))
-                    .collect::<io::Result<_>>()?,
-            )
-        }
-        MAP => {
-            let n = length(&mut from)?;
-            let entries = (0..n).map(|_| Ok((read_cell(from, None)?, read_cell(from, None)?)));
-            Cell::map(entries.collect::<io::Result<_>>()?)
-        }
-        _ => return Err(damaged()),
-    })
 }
