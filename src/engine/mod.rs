@@ -17,7 +17,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crossbeam_channel::{Sender, unbounded};
+use crossbeam_channel::{Receiver, Sender, unbounded};
 
 use crate::channel::{
     Bounds, Conn, Cycle, Fifo, Full, Lifo, Order, Priority, PriorityKey, Spill, SpillFifo,
@@ -56,65 +56,92 @@ impl Options {
     }
 }
 
+/// A plan's stages, connections and guards, made; nobody is at work yet.
+pub struct Works {
+    pub shared: Shared,
+    pub stages: Vec<Arc<Stage>>,
+    /// What expressions see.
+    pub scope: Scope,
+    /// Which stages have closed, as they close.
+    pub told: Receiver<u32>,
+}
+
+impl Works {
+    pub fn build(plan: &Plan, options: Options) -> Works {
+        let Options {
+            clock,
+            output,
+            notices,
+            meters,
+            registry,
+            stop,
+        } = options;
+        stop.watch(&registry);
+        let cycles = cycles(plan);
+        let commons = Arc::new(commons::of(plan));
+        let conns: Arc<[Arc<Conn>]> = plan
+            .conns
+            .iter()
+            .map(|c| {
+                let conn = connect(c, &plan.scope);
+                Arc::new(match cycle_of(&cycles, |of| of.conns.contains(&c.id)) {
+                    Some(cycle) => conn.in_cycle(&cycle),
+                    None => conn,
+                })
+            })
+            .collect();
+        for (cycle, of) in &cycles {
+            let own: Vec<_> = of.conns.iter().map(|c| conns[c.index()].clone()).collect();
+            cycle.bind(&own);
+        }
+        let stages: Vec<Arc<Stage>> = plan
+            .stages
+            .iter()
+            .map(|s| {
+                Arc::new(Stage::new(
+                    s,
+                    &conns,
+                    cycle_of(&cycles, |c| c.stages.contains(&s.id)),
+                ))
+            })
+            .collect();
+        let (closed, told) = unbounded();
+        let verdict = Arc::default();
+        let scope = Scope {
+            shared: Some(commons::live(plan, &commons, &conns)),
+            clock: (!clock.is_real()).then(|| Arc::new(Wall(clock.clone())) as Arc<dyn Now>),
+            ..plan.scope.clone()
+        };
+        let shared = Shared {
+            clock,
+            output,
+            notices,
+            meters,
+            registry,
+            stop,
+            commons,
+            conns,
+            closed,
+            verdict,
+        };
+        Works {
+            shared,
+            stages,
+            scope,
+            told,
+        }
+    }
+}
+
 /// Runs a plan to its end.
 pub fn run(plan: &Plan, options: Options) -> (Ended, Books) {
-    let Options {
-        clock,
-        output,
-        notices,
-        meters,
-        registry,
-        stop,
-    } = options;
-    let began = clock.now();
-    stop.watch(&registry);
-    let cycles = cycles(plan);
-    let commons = Arc::new(commons::of(plan));
-    let conns: Arc<[Arc<Conn>]> = plan
-        .conns
-        .iter()
-        .map(|c| {
-            let conn = connect(c, &plan.scope);
-            Arc::new(match cycle_of(&cycles, |of| of.conns.contains(&c.id)) {
-                Some(cycle) => conn.in_cycle(&cycle),
-                None => conn,
-            })
-        })
-        .collect();
-    for (cycle, of) in &cycles {
-        let own: Vec<_> = of.conns.iter().map(|c| conns[c.index()].clone()).collect();
-        cycle.bind(&own);
-    }
-    let stages: Vec<Arc<Stage>> = plan
-        .stages
-        .iter()
-        .map(|s| {
-            Arc::new(Stage::new(
-                s,
-                &conns,
-                cycle_of(&cycles, |c| c.stages.contains(&s.id)),
-            ))
-        })
-        .collect();
-    let (closed, told) = unbounded();
-    let verdict = Arc::default();
-    let scope = Scope {
-        shared: Some(commons::live(plan, &commons, &conns)),
-        clock: (!clock.is_real()).then(|| Arc::new(Wall(clock.clone())) as Arc<dyn Now>),
-        ..plan.scope.clone()
-    };
-    let shared = Shared {
-        clock,
-        output,
-        notices,
-        meters,
-        registry,
-        stop,
-        commons,
-        conns,
-        closed,
-        verdict,
-    };
+    let began = options.clock.now();
+    let Works {
+        shared,
+        stages,
+        scope,
+        told,
+    } = Works::build(plan, options);
     let count = plan.stages.iter().map(|s| s.executor.threads()).sum();
     let why = match threads::workers(count) {
         Ok(pool) => {
