@@ -1,0 +1,132 @@
+//! The broker: what user code asks of guards, values and queues becomes waits in the engine's own.
+//!
+//! Each thread and each task of a process that takes or waits for something is an agent as a worker is, so one
+//! table knows who holds and who waits, and the search for deadlocks sees them. What can be answered at once is
+//! answered by whoever hears the call; what has to wait is asked again by the one thread that [`Broker::serve`]
+//! runs on, when the agent is woken or its time is over.
+//!
+//! Pitfalls: an agent is woken by who gives something back, while that one still has the guard's inner lock: the
+//! bell only rings here, and is answered elsewhere. An agent is in the registry only while it waits: whoever works
+//! in user code may do anything, and counts as moving.
+
+mod desk;
+mod request;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
+use parking_lot::Mutex;
+
+pub use desk::{Desk, May};
+
+use crate::channel::Conn;
+use crate::sync::Commons;
+use crate::value::Batch;
+use crate::wait::{Clock, Registry};
+
+/// What user code may name, by name: the numbers are those of the plan.
+#[derive(Debug, Default)]
+pub struct Names {
+    /// With what each is: `lock`, `rlock` ...
+    pub guards: HashMap<String, (u32, &'static str)>,
+    pub values: HashMap<String, u32>,
+    pub arrays: HashMap<String, u32>,
+    /// Connections that are queues.
+    pub queues: HashMap<String, u32>,
+}
+
+/// Makes an item for a connection, of its type.
+pub type Fit = Arc<dyn Fn(u32, &serde_json::Value) -> Result<Batch, String> + Send + Sync>;
+
+/// What the broker works with.
+pub struct Ports {
+    pub commons: Arc<Commons>,
+    pub conns: Arc<[Arc<Conn>]>,
+    pub clock: Arc<dyn Clock>,
+    pub registry: Arc<Registry>,
+    pub names: Names,
+    /// Says a warning.
+    pub warn: Arc<dyn Fn(String) + Send + Sync>,
+    pub fit: Fit,
+}
+
+/// Who answers user code, for one run.
+pub struct Broker {
+    pub(super) ports: Ports,
+    bells: Sender<Bell>,
+    ringing: Receiver<Bell>,
+}
+
+/// Something for the broker's own thread. There is at most one of the first kind for each caller that waits (it is
+/// rung once a wait), so there are never more than there are threads and tasks in all processes.
+enum Bell {
+    /// Somebody who waits was woken.
+    Woken(Weak<Mutex<desk::State>>, i64),
+    /// Somebody waits for at most so long.
+    Due(Duration, Weak<Mutex<desk::State>>, i64),
+    Over,
+}
+
+impl std::fmt::Debug for Broker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Broker").finish_non_exhaustive()
+    }
+}
+
+impl Broker {
+    pub fn new(ports: Ports) -> Arc<Broker> {
+        let (bells, ringing) = unbounded();
+        Arc::new(Broker {
+            ports,
+            bells,
+            ringing,
+        })
+    }
+
+    /// Answers those who wait, until [`Broker::end`].
+    pub fn serve(&self) {
+        let clock = &*self.ports.clock;
+        let mut due: BTreeMap<(Duration, u64), (Weak<Mutex<desk::State>>, i64)> = BTreeMap::new();
+        let mut count = 0;
+        loop {
+            let bell = match due.first_key_value() {
+                // A virtual clock moves when everybody waits, and wakes everybody then.
+                Some(((at, _), _)) if clock.is_real() => {
+                    let left = at.saturating_sub(clock.now());
+                    self.ringing.recv_timeout(left)
+                }
+                _ => self.ringing.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            };
+            match bell {
+                Ok(Bell::Woken(desk, by)) => self.look(&desk, by),
+                Ok(Bell::Due(at, desk, by)) => {
+                    count += 1;
+                    due.insert((at, count), (desk, by));
+                }
+                Ok(Bell::Over) | Err(RecvTimeoutError::Disconnected) => return,
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            while let Some(first) = due.first_entry() {
+                if first.key().0 > clock.now() {
+                    break;
+                }
+                let (desk, by) = first.remove();
+                self.look(&desk, by);
+            }
+        }
+    }
+
+    fn look(&self, desk: &Weak<Mutex<desk::State>>, by: i64) {
+        if let Some(desk) = desk.upgrade() {
+            desk::again(self, &desk, by);
+        }
+    }
+
+    /// Nobody asks any more.
+    pub fn end(&self) {
+        // Whoever served is gone already, or will be.
+        let _gone = self.bells.send(Bell::Over);
+    }
+}
