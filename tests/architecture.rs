@@ -19,7 +19,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("expr",       &["value", "diagnostic"]),
     ("sync",       &["wait", "value"]),
     ("channel",    &["wait", "value"]),
-    ("worker",     &["value", "wait"]),
+    ("worker",     &["value", "wait", "sync", "channel"]),
     // Three tenses: written, meant, happening.
     ("spec",       &["value", "diagnostic", "rules"]),
     ("steps",      &["value", "expr", "sync", "channel", "worker", "wait", "spec", "diagnostic", "rules"]),

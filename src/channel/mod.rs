@@ -433,6 +433,11 @@ impl Conn {
         }
     }
 
+    /// How many items may wait.
+    pub fn max(&self) -> usize {
+        self.bounds.max.get()
+    }
+
     /// Items that wait now.
     pub fn waiting(&self) -> usize {
         self.state.lock().order.len()

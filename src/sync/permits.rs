@@ -145,6 +145,14 @@ impl Permits {
     /// # Panics
     /// Where the agent holds no such permits: a bug.
     pub fn give(&self, agent: AgentId, n: u32, clock: &dyn Clock) {
+        assert!(
+            self.give_back(agent, n, clock),
+            "BUG: {agent:?} gives back what it does not hold"
+        );
+    }
+
+    /// The same, where others may have given it back already ([`Permits::give_for_another`]). `false`: they have.
+    pub fn give_back(&self, agent: AgentId, n: u32, clock: &dyn Clock) -> bool {
         let mut state = self.state.lock();
         // The last one taken: blocks nest.
         let Some(at) = state
@@ -152,15 +160,16 @@ impl Permits {
             .iter()
             .rposition(|h| h.agent == agent && h.n == n)
         else {
-            panic!("BUG: {agent:?} gives back what it does not hold");
+            return false;
         };
         if state.holders[at].again > 0 {
             state.holders[at].again -= 1;
-            return;
+            return true;
         }
         state.holders.swap_remove(at);
         state.taken -= n;
         state.hand_over(self.total, clock);
+        true
     }
 
     /// Gives back `n` permits that somebody holds, whoever that is: the one that has held them longest. `false`:

@@ -157,6 +157,8 @@ const GUARDS: usize = 3;
 pub struct Agent {
     pub id: AgentId,
     pub who: Option<Who>,
+    /// User code in a worker's process, and not the worker itself.
+    pub outside: bool,
     state: AtomicU32,
     sleeper: Mutex<Option<Sleeper>>,
     /// Raised when a wait begins and when it ends: odd while waiting.
@@ -189,6 +191,8 @@ pub struct Pause {
 pub struct Seen {
     pub id: AgentId,
     pub who: Option<Who>,
+    /// User code in a worker's process, and not the worker itself.
+    pub outside: bool,
     pub epoch: u64,
     /// What it waits for, and since when (since the start); `None`: it works.
     pub wait: Option<(Wait, Duration)>,
@@ -335,6 +339,7 @@ impl Agent {
         Seen {
             id: self.id,
             who: self.who,
+            outside: self.outside,
             epoch: self.epoch.load(Ordering::Acquire),
             wait,
             woken: self.is_woken(),
@@ -363,27 +368,37 @@ impl Registry {
 
     /// A new agent.
     pub fn enter(&self) -> Arc<Agent> {
-        self.entered(None)
+        self.entered(self.agent(None, false))
     }
 
     /// A new agent that people know as a worker.
     pub fn enter_as(&self, who: Who) -> Arc<Agent> {
-        self.entered(Some(who))
+        self.entered(self.agent(Some(who), false))
     }
 
-    fn entered(&self, who: Option<Who>) -> Arc<Agent> {
-        let mut agents = self.agents.lock();
-        let agent = Arc::new(Agent {
+    /// A new agent for user code in a worker's process: not looked at, but while it is shown.
+    pub fn outside(&self, who: Who) -> Arc<Agent> {
+        Arc::new(self.agent(Some(who), true))
+    }
+
+    fn agent(&self, who: Option<Who>, outside: bool) -> Agent {
+        let traced = who.filter(|_| !outside);
+        Agent {
             id: AgentId(self.next.fetch_add(1, Ordering::Relaxed)),
             who,
+            outside,
             state: AtomicU32::new(RUNNING),
             sleeper: Mutex::new(None),
             epoch: AtomicU64::new(0),
             wait: Mutex::new(None),
             waited_nanos: [(); 4].map(|()| AtomicU64::new(0)),
-            track: who.and_then(|who| Some(self.trace.get()?.enter(who))),
-        });
-        agents.push(agent.clone());
+            track: traced.and_then(|who| Some(self.trace.get()?.enter(who))),
+        }
+    }
+
+    fn entered(&self, agent: Agent) -> Arc<Agent> {
+        let agent = Arc::new(agent);
+        self.agents.lock().push(agent.clone());
         agent
     }
 

@@ -6,7 +6,9 @@
 //! Pitfalls: a program may say anything at any time, and may be gone at any time; whoever holds an item here holds
 //! it until it is answered.
 
+pub mod broker;
 mod kind;
 pub mod protocol;
+pub mod python;
 
 pub use kind::{Calls, Command, Kind, Lines, Reply, SOCKET};

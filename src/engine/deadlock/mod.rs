@@ -67,7 +67,7 @@ impl Search<'_> {
         let mut here = vec![0; self.stages.len()];
         let agents = seen.iter().map(|seen| {
             let stage = seen.who.map(|who| who.stage as usize);
-            if let Some(stage) = stage {
+            if let (Some(stage), false) = (stage, seen.outside) {
                 here[stage] += 1;
             }
             Agent {

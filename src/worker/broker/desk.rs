@@ -90,14 +90,13 @@ enum Answer {
 /// Rings when an agent is woken.
 struct Ring {
     bells: crossbeam_channel::Sender<Bell>,
-    desk: Weak<Mutex<State>>,
-    by: i64,
+    caller: super::Caller,
 }
 
 impl Wake for Ring {
     fn wake(self: Arc<Self>) {
         // A broker that has ended answers nobody.
-        let _over = self.bells.send(Bell::Woken(self.desk.clone(), self.by));
+        let _over = self.bells.send(Bell::Woken(self.caller.clone()));
     }
 }
 
@@ -109,7 +108,14 @@ impl std::fmt::Debug for Desk {
 
 impl Desk {
     /// For the process of a worker of a stage.
-    pub fn new(broker: Arc<Broker>, who: Who, stage: &str, step: u32, may: May, reply: Reply) -> Desk {
+    pub fn new(
+        broker: Arc<Broker>,
+        who: Who,
+        stage: &str,
+        step: u32,
+        may: May,
+        reply: Reply,
+    ) -> Desk {
         let state = Arc::new_cyclic(|me: &Weak<Mutex<State>>| {
             Mutex::new(State {
                 me: me.clone(),
@@ -148,14 +154,25 @@ impl Calls for Desk {
         let mut forgotten = Vec::new();
         for caller in state.callers.values_mut() {
             let of_it = |h: &&Held| h.item == Some(id);
-            forgotten.extend(caller.held.iter().filter(of_it).map(|h| (h.guard, h.n, caller.agent.id)));
+            forgotten.extend(
+                caller
+                    .held
+                    .iter()
+                    .filter(of_it)
+                    .map(|h| (h.guard, h.n, caller.agent.id)),
+            );
             caller.held.retain(|h| h.item != Some(id));
         }
         if forgotten.is_empty() {
             return;
         }
         for (guard, n, agent) in forgotten {
-            if broker.ports.commons.permits(guard).give_back(agent, n, &*broker.ports.clock) {
+            if broker
+                .ports
+                .commons
+                .permits(guard)
+                .give_back(agent, n, &*broker.ports.clock)
+            {
                 let text = format!(
                     "user code of stage `{}` was done with an item and still held {}, which is given back",
                     state.stage,
@@ -285,18 +302,21 @@ impl State {
             }
             let until = wait.until;
             waiting.pause = Some(agent.begin(wait, &*ports.clock));
-            ports.registry.come_back(&agent);
-            let ring = Waker::from(Arc::new(Ring {
-                bells: broker.bells.clone(),
+            ports.registry.show(&agent);
+            let caller = super::Caller {
                 desk: self.me.clone(),
                 by,
+            };
+            let ring = Waker::from(Arc::new(Ring {
+                bells: broker.bells.clone(),
+                caller: caller.clone(),
             }));
             if agent.poll(&Context::from_waker(&ring)) {
                 waiting.rise(broker, &agent);
                 continue;
             }
             if let Some(at) = until {
-                let _over = broker.bells.send(Bell::Due(at, self.me.clone(), by));
+                let _over = broker.bells.send(Bell::Due(at, caller));
             }
             if let Some(caller) = self.callers.get_mut(&by) {
                 caller.waits = Some(waiting);
@@ -313,7 +333,13 @@ impl State {
         }
     }
 
-    fn may(&self, list: impl Fn(&May) -> &Vec<u32>, number: u32, key: &str, name: &str) -> Result<(), Refusal> {
+    fn may(
+        &self,
+        list: impl Fn(&May) -> &Vec<u32>,
+        number: u32,
+        key: &str,
+        name: &str,
+    ) -> Result<(), Refusal> {
         if list(&self.may).contains(&number) {
             return Ok(());
         }
@@ -518,10 +544,9 @@ impl State {
         // What another has taken, another thread of this process or another worker.
         if permits.free() == permits.total() {
             return Err(match &ports.commons.guards[guard as usize] {
-                Guard::Permits(p) if p.total() > 1 && p.total() < ALL => Refusal(
-                    "ValueError",
-                    "Semaphore released too many times".into(),
-                ),
+                Guard::Permits(p) if p.total() > 1 && p.total() < ALL => {
+                    Refusal("ValueError", "Semaphore released too many times".into())
+                }
                 _ => Refusal("RuntimeError", "release unlocked lock".into()),
             });
         }
@@ -590,7 +615,7 @@ impl Waiting {
     fn rise(&mut self, broker: &Broker, agent: &Arc<Agent>) {
         if let Some(pause) = self.pause.take() {
             agent.end(&pause, &*broker.ports.clock);
-            broker.ports.registry.leave(agent);
+            broker.ports.registry.hide(agent);
         }
     }
 

@@ -11,6 +11,8 @@
 
 mod desk;
 mod request;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Weak};
@@ -63,10 +65,17 @@ pub struct Broker {
 /// rung once a wait), so there are never more than there are threads and tasks in all processes.
 enum Bell {
     /// Somebody who waits was woken.
-    Woken(Weak<Mutex<desk::State>>, i64),
+    Woken(Caller),
     /// Somebody waits for at most so long.
-    Due(Duration, Weak<Mutex<desk::State>>, i64),
+    Due(Duration, Caller),
     Over,
+}
+
+/// A thread or a task of a process.
+#[derive(Clone)]
+struct Caller {
+    desk: Weak<Mutex<desk::State>>,
+    by: i64,
 }
 
 impl std::fmt::Debug for Broker {
@@ -88,7 +97,7 @@ impl Broker {
     /// Answers those who wait, until [`Broker::end`].
     pub fn serve(&self) {
         let clock = &*self.ports.clock;
-        let mut due: BTreeMap<(Duration, u64), (Weak<Mutex<desk::State>>, i64)> = BTreeMap::new();
+        let mut due: BTreeMap<(Duration, u64), Caller> = BTreeMap::new();
         let mut count = 0;
         loop {
             let bell = match due.first_key_value() {
@@ -97,13 +106,16 @@ impl Broker {
                     let left = at.saturating_sub(clock.now());
                     self.ringing.recv_timeout(left)
                 }
-                _ => self.ringing.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                _ => self
+                    .ringing
+                    .recv()
+                    .map_err(|_| RecvTimeoutError::Disconnected),
             };
             match bell {
-                Ok(Bell::Woken(desk, by)) => self.look(&desk, by),
-                Ok(Bell::Due(at, desk, by)) => {
+                Ok(Bell::Woken(caller)) => self.look(&caller),
+                Ok(Bell::Due(at, caller)) => {
                     count += 1;
-                    due.insert((at, count), (desk, by));
+                    due.insert((at, count), caller);
                 }
                 Ok(Bell::Over) | Err(RecvTimeoutError::Disconnected) => return,
                 Err(RecvTimeoutError::Timeout) => {}
@@ -112,15 +124,14 @@ impl Broker {
                 if first.key().0 > clock.now() {
                     break;
                 }
-                let (desk, by) = first.remove();
-                self.look(&desk, by);
+                self.look(&first.remove());
             }
         }
     }
 
-    fn look(&self, desk: &Weak<Mutex<desk::State>>, by: i64) {
-        if let Some(desk) = desk.upgrade() {
-            desk::again(self, &desk, by);
+    fn look(&self, caller: &Caller) {
+        if let Some(desk) = caller.desk.upgrade() {
+            desk::again(self, &desk, caller.by);
         }
     }
 

@@ -20,30 +20,68 @@ pub(super) struct Request {
 
 #[derive(Debug)]
 pub(super) enum Op {
-    Acquire { guard: u32, n: u32 },
-    Release { guard: u32, n: u32 },
-    Locked { guard: u32 },
+    Acquire {
+        guard: u32,
+        n: u32,
+    },
+    Release {
+        guard: u32,
+        n: u32,
+    },
+    Locked {
+        guard: u32,
+    },
     /// Under a condition: gives it back, waits for a notification, takes it again.
-    Wait { guard: u32 },
-    Notify { guard: u32, n: u64 },
-    NotifyAll { guard: u32 },
-    IsSet { guard: u32 },
-    Set { guard: u32 },
-    Clear { guard: u32 },
-    WaitEvent { guard: u32 },
-    WaitBarrier { guard: u32 },
-    Barrier { guard: u32 },
-    Reset { guard: u32 },
-    Abort { guard: u32 },
+    Wait {
+        guard: u32,
+    },
+    Notify {
+        guard: u32,
+        n: u64,
+    },
+    NotifyAll {
+        guard: u32,
+    },
+    IsSet {
+        guard: u32,
+    },
+    Set {
+        guard: u32,
+    },
+    Clear {
+        guard: u32,
+    },
+    WaitEvent {
+        guard: u32,
+    },
+    WaitBarrier {
+        guard: u32,
+    },
+    Barrier {
+        guard: u32,
+    },
+    Reset {
+        guard: u32,
+    },
+    Abort {
+        guard: u32,
+    },
     Get(Target),
     Add(Target, Value),
     Store(Target, Value),
     /// A value (an array: `true`) was changed in the shared memory.
     Changed(bool, u32),
-    Put { queue: u32, item: Value },
-    Queue { queue: u32 },
+    Put {
+        queue: u32,
+        item: Value,
+    },
+    Queue {
+        queue: u32,
+    },
     /// Another call is given up.
-    Cancel { of: u64 },
+    Cancel {
+        of: u64,
+    },
 }
 
 /// Why a call is refused: the name of a Python exception, and a sentence.
@@ -117,7 +155,9 @@ impl Op {
                 let array = names.arrays.get(name).copied();
                 Ok((true, array.ok_or_else(|| Refusal::unknown("array", name))?))
             }
-            (None, None) => Err(Refusal::odd(format!("`{op}` needs a `value` or an `array`"))),
+            (None, None) => Err(Refusal::odd(format!(
+                "`{op}` needs a `value` or an `array`"
+            ))),
         };
         let target = || {
             Ok(match place()? {

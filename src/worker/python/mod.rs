@@ -3,6 +3,8 @@
 
 use std::fmt::Write as _;
 
+use serde_json::Value;
+
 /// The modules of the package, by their names.
 const MODULES: &[(&str, &str)] = &[
     ("millstream", include_str!("api.py")),
@@ -16,14 +18,31 @@ const MODULES: &[(&str, &str)] = &[
     ("millstream._shared", include_str!("shared.py")),
 ];
 
-/// What stands behind `python3 -c`: the program, and its settings (JSON).
-pub fn program(settings: &serde_json::Value) -> String {
+/// What stands behind `python3 -c`: the program, and its settings.
+pub fn program(settings: &Value) -> String {
     let mut text = include_str!("boot.py").to_owned();
     text.push_str("\n_begin({");
     for (name, source) in MODULES {
-        // A JSON text of ASCII is a Python text.
-        let _ = write!(text, "{name:?}: {},\n", ascii(source));
+        let _ = writeln!(text, "{}: {},", literal(name), literal(source));
     }
-    let _ = write!(text, "}}, {})\n", ascii(&settings.to_string()));
+    let _ = writeln!(text, "}}, {})", literal(&settings.to_string()));
     text
+}
+
+/// A text as Python writes it: JSON's escapes are Python's too.
+fn literal(text: &str) -> String {
+    Value::from(text).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_program_fits_an_argument() {
+        // Linux takes at most 128 KiB in one.
+        let program = program(&Value::from("settings"));
+        assert!(program.len() < 120 * 1024, "{}", program.len());
+        assert!(program.ends_with("}, \"\\\"settings\\\"\")\n"), "{program}");
+    }
 }
