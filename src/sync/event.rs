@@ -15,14 +15,20 @@ pub struct Event {
 struct State {
     set: bool,
     waiting: Vec<Arc<Agent>>,
+    /// Waited when it was set, and have not noticed yet: they pass also where it has been cleared meanwhile.
+    through: Vec<AgentId>,
 }
 
 impl Event {
     pub fn new(id: u32, set: bool) -> Event {
-        let waiting = Vec::new();
+        let (waiting, through) = (Vec::new(), Vec::new());
         Event {
             id,
-            state: Mutex::new(State { set, waiting }),
+            state: Mutex::new(State {
+                set,
+                waiting,
+                through,
+            }),
         }
     }
 
@@ -32,7 +38,11 @@ impl Event {
     /// The wait, while it is not.
     pub fn wait(&self, agent: &Arc<Agent>) -> Result<(), Wait> {
         let mut state = self.state.lock();
-        if state.set {
+        let let_through = state.through.iter().position(|a| *a == agent.id);
+        if let Some(at) = let_through {
+            state.through.swap_remove(at);
+        }
+        if state.set || let_through.is_some() {
             state.waiting.retain(|a| a.id != agent.id);
             return Ok(());
         }
@@ -45,7 +55,8 @@ impl Event {
     pub fn set(&self) {
         let mut state = self.state.lock();
         state.set = true;
-        for agent in state.waiting.drain(..) {
+        for agent in std::mem::take(&mut state.waiting) {
+            state.through.push(agent.id);
             agent.wake();
         }
     }
@@ -60,7 +71,9 @@ impl Event {
 
     /// The agent waits no more.
     pub fn forget(&self, agent: AgentId) {
-        self.state.lock().waiting.retain(|a| a.id != agent);
+        let mut state = self.state.lock();
+        state.waiting.retain(|a| a.id != agent);
+        state.through.retain(|a| *a != agent);
     }
 }
 
@@ -78,5 +91,15 @@ mod tests {
         assert!(agent.is_woken() && event.wait(&agent).is_ok() && event.wait(&agent).is_ok());
         event.clear();
         assert!(event.wait(&agent).is_err());
+    }
+
+    #[test]
+    fn who_waited_when_it_was_set_passes_though_it_was_cleared_at_once() {
+        let agent = Registry::default().enter();
+        let event = Event::new(0, false);
+        assert!(event.wait(&agent).is_err());
+        event.set();
+        event.clear();
+        assert!(event.wait(&agent).is_ok() && event.wait(&agent).is_err());
     }
 }

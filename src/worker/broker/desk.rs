@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::request::{Op, Refusal, Request};
 use super::{Bell, Broker};
 use crate::channel::Offer;
-use crate::sync::{ALL, Broken, Guard};
+use crate::sync::Broken;
 use crate::value::{Batch, Blocks, Cell};
 use crate::wait::{About, Agent, Pause, Wait, What, Who};
 use crate::worker::{Calls, Reply, protocol};
@@ -506,6 +506,10 @@ impl State {
                         batch.clear();
                         yes(true)
                     }
+                    Offer::Failed(broken) => Err(Refusal(
+                        "RuntimeError",
+                        format!("{}: {}", broken.what, broken.message),
+                    )),
                     Offer::Full(_) if late => {
                         batch.clear();
                         conn.forget(&agent);
@@ -543,11 +547,12 @@ impl State {
         }
         // What another has taken, another thread of this process or another worker.
         if permits.free() == permits.total() {
-            return Err(match &ports.commons.guards[guard as usize] {
-                Guard::Permits(p) if p.total() > 1 && p.total() < ALL => {
-                    Refusal("ValueError", "Semaphore released too many times".into())
-                }
-                _ => Refusal("RuntimeError", "release unlocked lock".into()),
+            let mut kinds = ports.names.guards.values();
+            let semaphore = kinds.any(|(number, kind)| *number == guard && *kind == "semaphore");
+            return Err(if semaphore {
+                Refusal("ValueError", "Semaphore released too many times".into())
+            } else {
+                Refusal("RuntimeError", "release unlocked lock".into())
             });
         }
         self.may_set(broker, guard)?;

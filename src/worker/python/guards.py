@@ -91,9 +91,6 @@ def waiting(op, guard, timeout, then, undo=None, **more):
     of = message(op, guard, timeout=timeout, **more)
     if timeout != 0 and _loop():
         return _later(to, of, then, undo or then)
-    if threading.active_count() == 1 and to.loop is None:
-        # Nobody else here could do what is waited for.
-        of["alone"] = True
     return then(to.call(of))
 
 
@@ -255,6 +252,19 @@ class RLock(Held):
     def locked(self):
         self._ready()
         return ask("locked", self.name)
+
+    def _release_save(self):
+        """For `threading.Condition(rlock)`."""
+        key = (_holder(), self.name, None)
+        if key not in held:
+            raise RuntimeError("cannot release un-acquired lock")
+        depth, held[key][0] = held[key][0], 1
+        self._give()
+        return depth
+
+    def _acquire_restore(self, depth):
+        self.acquire()
+        held[(_holder(), self.name, None)][0] = depth
 
     def _is_owned(self):
         return (_holder(), self.name, None) in held
