@@ -37,6 +37,9 @@ impl GuardKind {
 pub struct Touches {
     /// Events that are set.
     pub sets: Vec<u32>,
+    /// Events that are cleared, and waited for.
+    pub clears: Vec<u32>,
+    pub waits: Vec<u32>,
     /// Conditions that are notified.
     pub notifies: Vec<u32>,
     /// Barriers that are waited at.
@@ -50,6 +53,8 @@ pub struct Touches {
 impl Touches {
     pub fn merge(&mut self, other: Touches) {
         self.sets.extend(other.sets);
+        self.clears.extend(other.clears);
+        self.waits.extend(other.waits);
         self.notifies.extend(other.notifies);
         self.meets.extend(other.meets);
         self.values.extend(other.values);

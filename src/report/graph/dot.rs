@@ -1,5 +1,6 @@
 //! `graph --format dot`: for Graphviz.
 
+use super::guards;
 use super::words::{self, How};
 use crate::plan::{Conn, ConnKind, Plan, Stage};
 
@@ -17,7 +18,20 @@ pub(super) fn draw(plan: &Plan) -> String {
     lines.extend(plan.stages.iter().map(|s| node(plan, s)));
     let queues = plan.conns.iter().filter(|c| c.kind == ConnKind::Queue);
     lines.extend(queues.flat_map(queue));
+    for (guard, id) in plan.guards.iter().zip(0_u32..) {
+        let label = quoted(&format!("{}\n{}", guard.name, guards::kind(guard)));
+        lines.push(format!(
+            "  g{id} [shape=hexagon, style=filled, fillcolor=\"#eef4ff\", fontsize=9, label={label}];"
+        ));
+    }
     for stage in &plan.stages {
+        for (guard, does) in guards::uses(stage) {
+            lines.push(format!(
+                "  s{} -> g{guard} [style=dashed, arrowhead=none, color=\"#8793a1\", label=\"{}\"];",
+                stage.id.0,
+                does.verb()
+            ));
+        }
         lines.extend(
             words::ways(plan, stage)
                 .into_iter()

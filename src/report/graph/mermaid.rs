@@ -1,5 +1,6 @@
 //! `graph --format mermaid`: for pages that draw Mermaid, as GitHub's do.
 
+use super::guards;
 use super::words::{self, How};
 use crate::plan::{Conn, ConnKind, Plan, Stage};
 
@@ -35,7 +36,14 @@ pub(super) fn draw(plan: &Plan) -> String {
                 .map(|r| format!("  c{} --> s{}", conn.id.0, r.0)),
         );
     }
+    for (guard, id) in plan.guards.iter().zip(0_u32..) {
+        let (name, kind) = (escaped(&guard.name), escaped(&guards::kind(guard)));
+        lines.push(format!("  g{id}{{{{\"{name}<br/>{kind}\"}}}}"));
+    }
     for stage in &plan.stages {
+        for (guard, does) in guards::uses(stage) {
+            lines.push(format!("  s{} -.-|{}| g{guard}", stage.id.0, does.verb()));
+        }
         lines.extend(
             words::ways(plan, stage)
                 .into_iter()

@@ -3,6 +3,7 @@
 //! [`words`] says what a stage and a connection are called in all of them; each format is a file.
 
 mod dot;
+mod guards;
 mod lanes;
 mod mermaid;
 mod svg;

@@ -3,10 +3,12 @@
 //! The layout is that of the text: stages from top to bottom, connections as lines beside them, so that three
 //! stages and forty are drawn alike and no line ever runs through a box.
 
+use super::guards;
 use super::lanes::{Lane, Layout};
 use super::words::{self, How};
 use crate::plan::{Plan, Stage};
 use crate::report::cells::{cut, width};
+use crate::report::prose;
 
 /// Pixels.
 const COLUMN: usize = 22;
@@ -65,11 +67,42 @@ struct Card {
     lines: Vec<(&'static str, String)>,
 }
 
+impl Card {
+    /// The box and its lines.
+    fn drawn(&self, left: usize, wide: usize) -> Vec<String> {
+        let (top, high) = (self.top, self.height);
+        let mut out = vec![format!(
+            "    <rect class=\"box\" x=\"{left}\" y=\"{top}\" width=\"{wide}\" height=\"{high}\" rx=\"8\"/>"
+        )];
+        for (i, (class, line)) in self.lines.iter().enumerate() {
+            out.push(text(class, left + PAD, top + PAD + 10 + i * LINE, line));
+        }
+        out
+    }
+}
+
+/// The named guards: a line each, under a heading.
+fn guard_lines(plan: &Plan) -> Vec<(&'static str, String)> {
+    let mut lines: Vec<(&'static str, String)> = Vec::new();
+    for [name, kind, uses] in guards::lines(plan) {
+        if lines.is_empty() {
+            lines.push(("quiet", "guards".into()));
+        }
+        let uses = if uses.is_empty() {
+            String::new()
+        } else {
+            format!(" · {uses}")
+        };
+        lines.push(("name", cut(&format!("{name}  {kind}{uses}"), LONGEST)));
+    }
+    lines
+}
+
 /// The picture.
 pub(super) fn draw(plan: &Plan) -> String {
     let layout = Layout::of(plan);
-    let mut top =
-        MARGIN + 2 * LINE + plan.description.iter().flat_map(|d| d.lines()).count() * LINE;
+    let described = heading(plan);
+    let mut top = MARGIN + 2 * LINE + described.len() * LINE;
     let mut cards = Vec::new();
     for (stage, _) in &layout.rows {
         let lines = lines(plan, &plan.stages[stage.index()]);
@@ -78,13 +111,31 @@ pub(super) fn draw(plan: &Plan) -> String {
         top += height + GAP;
     }
     let left = MARGIN + layout.columns * COLUMN + 6;
+    let guarded = guard_lines(plan);
+    let under = Card {
+        top,
+        height: (guarded.len() * LINE + 2 * PAD).saturating_sub(4),
+        lines: guarded,
+    };
+    if !under.lines.is_empty() {
+        top += under.height + GAP;
+    }
     let letters = cards
         .iter()
+        .chain(std::iter::once(&under))
         .flat_map(|c| &c.lines)
         .map(|(_, l)| width(l))
         .max()
         .unwrap_or(0)
-        .max(width(&plan.name) + 20);
+        .max(width(&plan.name) + 20)
+        .max(
+            described
+                .iter()
+                .map(|l| width(l))
+                .max()
+                .unwrap_or(0)
+                .saturating_sub((left - MARGIN) / 8),
+        );
     let box_width = (letters as f64 * LETTER * 1.08) as usize + 2 * PAD;
     let (wide, high) = (left + box_width + MARGIN, top + MARGIN - GAP);
     let mut out = vec![
@@ -93,16 +144,12 @@ pub(super) fn draw(plan: &Plan) -> String {
              role=\"img\" aria-labelledby=\"title desc\">"
         ),
         format!("  <title id=\"title\">{}</title>", escaped(&plan.name)),
-        format!("  <desc id=\"desc\">{}</desc>", escaped(&described(plan))),
+        format!("  <desc id=\"desc\">{}</desc>", escaped(&in_words(plan))),
         format!("  <style>{}  </style>", style()),
         format!("  <rect class=\"page\" width=\"{wide}\" height=\"{high}\"/>"),
     ];
-    let heading = std::iter::once(("title", plan.name.to_string())).chain(
-        plan.description
-            .iter()
-            .flat_map(|d| d.lines())
-            .map(|l| ("quiet", l.to_string())),
-    );
+    let heading = std::iter::once(("title", plan.name.to_string()))
+        .chain(described.into_iter().map(|l| ("quiet", l)));
     for (i, (class, line)) in heading.enumerate() {
         out.push(text(class, MARGIN, MARGIN + 14 + i * (LINE + 2), &line));
     }
@@ -125,22 +172,16 @@ pub(super) fn draw(plan: &Plan) -> String {
             escaped(&full(plan, stage))
         ));
         out.push(format!(
-            "    <rect class=\"box\" x=\"{left}\" y=\"{}\" width=\"{box_width}\" height=\"{}\" rx=\"8\"/>",
-            card.top, card.height
-        ));
-        out.push(format!(
             "    <circle class=\"node\" cx=\"{}\" cy=\"{}\" r=\"6\"/>",
             x(layout.rows[row].1),
             place.y(row)
         ));
-        for (i, (class, line)) in card.lines.iter().enumerate() {
-            out.push(text(
-                class,
-                left + PAD,
-                card.top + PAD + 10 + i * LINE,
-                line,
-            ));
-        }
+        out.extend(card.drawn(left, box_width));
+        out.push("  </g>".into());
+    }
+    if !under.lines.is_empty() {
+        out.push("  <g><title>guards</title>".into());
+        out.extend(under.drawn(left, box_width));
         out.push("  </g>".into());
     }
     out.push("</svg>\n".into());
@@ -160,7 +201,7 @@ fn lines(plan: &Plan, stage: &Stage) -> Vec<(&'static str, String)> {
             .map(|l| ("quiet", l.to_string())),
     );
     lines.extend(words::steps(stage).into_iter().map(|s| ("step", s)));
-    lines.extend(words::outputs(plan, stage).into_iter().map(|o| {
+    lines.extend(words::outputs(plan, stage, LONGEST).into_iter().map(|o| {
         let class = if o.starts_with('✗') {
             "dead"
         } else {
@@ -170,20 +211,37 @@ fn lines(plan: &Plan, stage: &Stage) -> Vec<(&'static str, String)> {
     }));
     lines
         .into_iter()
-        .map(|(class, line)| (class, cut(&line, LONGEST)))
+        .flat_map(|(class, line)| match class {
+            // Its two parts are drawn beside each other.
+            "name" => vec![(class, cut(&line, LONGEST))],
+            _ => broken(&line).into_iter().map(|l| (class, l)).collect(),
+        })
         .collect()
+}
+
+/// A line as several that are not too long; those that go on are indented.
+fn broken(line: &str) -> Vec<String> {
+    let mut parts = prose::lines(line, LONGEST - 2);
+    parts.iter_mut().skip(1).for_each(|l| l.insert_str(0, "  "));
+    parts
+}
+
+/// The description, in lines.
+fn heading(plan: &Plan) -> Vec<String> {
+    let lines = plan.description.iter().flat_map(|d| d.lines());
+    lines.flat_map(|l| prose::lines(l, LONGEST)).collect()
 }
 
 /// A stage in words, uncut.
 fn full(plan: &Plan, stage: &Stage) -> String {
     let mut words = vec![format!("{}: {}", stage.name, words::executor(stage))];
     words.extend(words::steps(stage));
-    words.extend(words::outputs(plan, stage));
+    words.extend(words::outputs(plan, stage, usize::MAX));
     words.join("\n")
 }
 
 /// The whole in words, for who cannot see it.
-fn described(plan: &Plan) -> String {
+fn in_words(plan: &Plan) -> String {
     let stages: Vec<String> = plan
         .stages
         .iter()

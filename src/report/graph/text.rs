@@ -3,7 +3,7 @@
 //! Not boxes: those of forty stages fit no terminal, and where their edges meet one cannot see who reads what.
 
 use super::lanes::{Lane, Layout};
-use super::words;
+use super::{guards, words};
 use crate::plan::Plan;
 use crate::report::cells::{cut, left, width};
 use crate::report::paint::Paint;
@@ -24,7 +24,9 @@ pub(super) fn draw(plan: &Plan, columns: usize, paint: Paint) -> String {
         paint.quiet(&words::size(plan))
     ));
     for line in plan.description.iter().flat_map(|d| d.lines()) {
-        page.line(&paint.quiet(line));
+        for line in lines(line, page.columns) {
+            page.line(&paint.quiet(&line));
+        }
     }
     page.line("");
     let names = plan
@@ -44,7 +46,35 @@ pub(super) fn draw(plan: &Plan, columns: usize, paint: Paint) -> String {
     for row in 0..layout.rows.len() {
         stage(plan, &layout, row, [names, executors], &mut page);
     }
+    guarded(plan, &mut page);
     page.text
+}
+
+/// The named guards, under the stages.
+fn guarded(plan: &Plan, page: &mut Page) {
+    let all = guards::lines(plan);
+    if all.is_empty() {
+        return;
+    }
+    let wide = |i: usize| all.iter().map(|l| width(&l[i])).max().unwrap_or(0).min(32);
+    let (name, kind) = (wide(0), wide(1));
+    page.line("");
+    page.line(&page.paint.quiet("guards"));
+    for [guard, is, uses] in &all {
+        let head = format!(
+            " {}  {}",
+            page.paint.strong(&left(guard, name)),
+            page.paint.busy(&left(is, kind))
+        );
+        let indent = name + kind + 5;
+        let room = page.columns.saturating_sub(indent).max(20);
+        let mut rest = lines(uses, room).into_iter();
+        let first = rest.next().unwrap_or_default();
+        page.line(format!("{head}  {first}").trim_end());
+        for line in rest {
+            page.line(&format!("{}{line}", " ".repeat(indent)));
+        }
+    }
 }
 
 /// One stage: its node and what it reads, its steps, the fork of what it writes.
@@ -76,7 +106,9 @@ fn stage(
     page.row(&node(layout, row), shown.trim_end());
     let beside = Strip::passing(layout, row, writes);
     for line in stage.description.iter().flat_map(|d| d.lines()) {
-        page.row(&beside, &page.paint.quiet(&format!("  {line}")));
+        for line in lines(line, page.columns.saturating_sub(page.indent + 3)) {
+            page.row(&beside, &page.paint.quiet(&format!("  {line}")));
+        }
     }
     if !fits {
         for line in lines(&steps, page.columns.saturating_sub(page.indent + 3)) {
@@ -90,7 +122,8 @@ fn stage(
             &page.paint.quiet(&format!("  {}", manner.join(" · "))),
         );
     }
-    let labels = words::outputs(plan, stage);
+    let room = page.columns.saturating_sub(page.indent + 3);
+    let labels = words::outputs(plan, stage, room);
     if writes || !labels.is_empty() {
         let mut strip = fork(layout, row);
         let after = Strip::below(layout, row);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::plan::{
     Conn, ConnKind, Executor, Full, MaxErrors, OnError, Order, Ordered, Plan, Stage,
 };
-use crate::report::cells::cut;
+use crate::report::cells::{cut, width};
 use crate::report::numbers::{bytes, exact, plural};
 
 /// `1 thread`, `4 threads, as completed`, `100 tasks, as completed`, `every 5s`.
@@ -187,12 +187,15 @@ pub(super) fn ways<'p>(plan: &'p Plan, stage: &'p Stage) -> Vec<(&'p Conn, How<'
 }
 
 /// `→ count, report · string, at most 1,024`: a line for each way out, unnamed pipes of one kind together.
-pub(super) fn outputs(plan: &Plan, stage: &Stage) -> Vec<String> {
-    let mut lines: Vec<(String, How<'_>, Vec<&str>)> = Vec::new();
+///
+/// Where a line has no room in so many columns, the type gives way: the bound and the order are what one looks for.
+pub(super) fn outputs(plan: &Plan, stage: &Stage, columns: usize) -> Vec<String> {
+    const LEAST: usize = 12;
+    let mut lines: Vec<([String; 2], How<'_>, Vec<&str>)> = Vec::new();
     for (conn, how) in ways(plan, stage) {
-        let words = self::conn(conn);
+        let words = [of(conn), bounds(conn)];
         let readers = conn.readers.iter().map(|r| &*plan.stages[r.index()].name);
-        let alike = |(w, h, _): &&mut (String, How<'_>, Vec<&str>)| *w == words && *h == how;
+        let alike = |(w, h, _): &&mut ([String; 2], How<'_>, Vec<&str>)| *w == words && *h == how;
         match lines
             .iter_mut()
             .find(alike)
@@ -204,14 +207,16 @@ pub(super) fn outputs(plan: &Plan, stage: &Stage) -> Vec<String> {
     }
     lines
         .into_iter()
-        .map(|(words, how, readers)| {
+        .map(|([of, bounds], how, readers)| {
             let readers = if readers.is_empty() {
                 "nobody".into()
             } else {
                 readers.join(", ")
             };
             let condition = how.condition().map(|c| format!(" {c}")).unwrap_or_default();
-            format!("{} {readers}{condition} · {words}", how.sign())
+            let head = format!("{} {readers}{condition}", how.sign());
+            let room = columns.saturating_sub(width(&head) + width(&bounds) + 5);
+            format!("{head} · {}, {bounds}", cut(&of, room.max(LEAST)))
         })
         .collect()
 }

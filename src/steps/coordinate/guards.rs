@@ -215,7 +215,8 @@ impl Step for Coordinate {
             Does::SetEvent => touches.sets.push(guard),
             Does::Notify | Does::NotifyAll => touches.notifies.push(guard),
             Does::WaitBarrier => touches.meets.push(guard),
-            Does::WaitEvent | Does::ClearEvent => {}
+            Does::WaitEvent => touches.waits.push(guard),
+            Does::ClearEvent => touches.clears.push(guard),
         }
         touches
     }

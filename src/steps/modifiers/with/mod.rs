@@ -285,7 +285,12 @@ impl Step for With {
     }
 
     fn describe(&self) -> String {
-        let names: Vec<&str> = self.set.iter().map(|(key, _)| &*key.text).collect();
+        // `db 2`, `config write`, and where nothing more is wanted the name.
+        let want = |(key, node): &(Key, Option<Node>)| {
+            let more = node.as_ref().and_then(Node::plain);
+            more.map_or_else(|| key.text.clone(), |t| format!("{} {}", key.text, t.text))
+        };
+        let names: Vec<String> = self.set.iter().map(want).collect();
         let until = match &self.until {
             Some(until) => format!(" until {}", until.text()),
             None => String::new(),
