@@ -43,6 +43,11 @@ impl Failure {
             Failure::Deadlock(_) => None,
         }
     }
+
+    /// Rows that are counted only when it has ended the run.
+    pub(super) fn rows(&self) -> u64 {
+        u64::from(matches!(self, Failure::Item { .. }))
+    }
 }
 
 /// Item errors of a step that are shown before they are only counted.
@@ -137,10 +142,17 @@ pub(super) struct FaultBook {
     pub again: Option<Again>,
     /// The blocks that the row is in.
     pub around: Around,
-    pub letters: Vec<DeadLetter>,
+    /// Dead letters, each with the row of the claim that it is about.
+    pub letters: Vec<(u32, DeadLetter)>,
     pub dropped: u64,
     pub dead: u64,
+    /// Rows behind one that ended the run: nobody would have begun them.
+    pub unfinished: u64,
+    /// What ends the run, and the row of the claim that it happened to. That row is counted when it has ended it.
     pub fatal: Option<Failure>,
+    pub fatal_at: u32,
+    /// What ends the run as soon as the rows before have gone their way.
+    pub end: Option<Failure>,
 }
 
 /// An item that is to be tried again.
@@ -167,6 +179,7 @@ pub(super) struct Mark {
     dropped: u64,
     dead: u64,
     letters: usize,
+    unfinished: u64,
     fatal: bool,
 }
 
@@ -189,7 +202,10 @@ impl FaultBook {
             letters: Vec::new(),
             dropped: 0,
             dead: 0,
+            unfinished: 0,
             fatal: None,
+            fatal_at: 0,
+            end: None,
         }
     }
 
@@ -198,6 +214,7 @@ impl FaultBook {
             dropped: self.dropped,
             dead: self.dead,
             letters: self.letters.len(),
+            unfinished: self.unfinished,
             fatal: self.fatal.is_some(),
         }
     }
@@ -206,14 +223,58 @@ impl FaultBook {
         self.dropped = mark.dropped;
         self.dead = mark.dead;
         self.letters.truncate(mark.letters);
+        self.unfinished = mark.unfinished;
         if !mark.fatal {
             self.fatal = None;
         }
     }
 
-    /// Must the worker stop to look at what the step has left here?
-    pub(super) fn calls(&self) -> bool {
-        self.fatal.is_some() || self.again.is_some()
+    /// The row of the claim that a row of the innermost block came from; `depth`: of the block so many blocks in.
+    pub(super) fn row_of_claim(&self, origin: u32, depth: usize) -> u32 {
+        let blocks = self.around.origins[..depth].iter().rev().flatten();
+        blocks.fold(origin, |o, rows| {
+            rows.get(o as usize).copied().unwrap_or_default()
+        })
+    }
+
+    /// What ends the run waits until the rows before it have gone their way; those behind it never began.
+    pub(super) fn cut_short(&mut self) {
+        if let Some(mut again) = self.again.take() {
+            self.unfinished += again.row.clear() as u64;
+        }
+        let before = self.letters.len();
+        let at = self.fatal_at;
+        self.letters.retain(|(row, _)| *row <= at);
+        let gone = (before - self.letters.len()) as u64;
+        self.dead = self.dead.saturating_sub(gone);
+        self.unfinished += gone;
+        let later = std::mem::replace(&mut self.end, self.fatal.take());
+        self.unfinished += later.map_or(0, |f| f.rows());
+    }
+
+    /// The run ends with this.
+    pub(super) fn tell(&mut self, failure: &Failure) {
+        let Failure::Item {
+            stage,
+            step,
+            item,
+            error,
+        } = failure
+        else {
+            return;
+        };
+        self.dropped += 1;
+        self.stage.errors.fetch_add(1, Ordering::Relaxed);
+        let notice = Notice::Fault {
+            stage: *stage,
+            step: *step,
+            item: item.clone(),
+            kind: error.kind.name(),
+            message: error.message.clone(),
+            fatal: true,
+        };
+        // The faces may have gone; then nobody is left to tell.
+        let _ = self.notices.send(notice);
     }
 
     /// What is tried again where this step fails.
@@ -238,6 +299,10 @@ impl FaultBook {
 
 impl Faults for FaultBook {
     fn fail(&mut self, origin: u32, item: Row<'_>, error: ItemError) {
+        if self.fatal.is_some() {
+            self.unfinished += 1;
+            return;
+        }
         if self.may_retry() && self.again.is_none() {
             self.again = Some(Again {
                 row: Batch::of_row(item),
@@ -247,19 +312,23 @@ impl Faults for FaultBook {
             });
             return;
         }
-        let blocks = self.around.origins.iter().rev().flatten();
-        let origin = blocks.fold(origin, |o, rows| {
-            rows.get(o as usize).copied().unwrap_or_default()
-        });
+        let origin = self.row_of_claim(origin, self.around.origins.len());
         let on_error = self.policy.on_error;
+        if on_error == OnError::Fail {
+            self.fatal_at = origin;
+            self.fatal = Some(Failure::Item {
+                stage: self.stage.stage,
+                step: self.step,
+                item: shorten(item),
+                error,
+            });
+            return;
+        }
         match on_error {
             OnError::To(_) => self.dead += 1,
             OnError::Fail | OnError::Drop | OnError::KeepGoing => self.dropped += 1,
         }
         self.stage.errors.fetch_add(1, Ordering::Relaxed);
-        if self.fatal.is_some() {
-            return;
-        }
         if on_error == OnError::KeepGoing {
             self.stage.kept_going.store(true, Ordering::Release);
         }
@@ -268,7 +337,7 @@ impl Faults for FaultBook {
                 Some(input) => input.row((origin as usize).min(input.len() - 1)).detach(),
                 None => item.detach(),
             };
-            self.letters.push(DeadLetter {
+            let letter = DeadLetter {
                 outlet,
                 input,
                 stage: self.stage.name.clone(),
@@ -284,39 +353,28 @@ impl Faults for FaultBook {
                     .filter(|a| a.step == self.unit())
                     .map_or(0, |a| a.tries),
                 at: self.wall,
-                error: error.clone(),
-            });
-        }
-        let fatal = on_error == OnError::Fail;
-        let show = self
+                error,
+            };
+            self.letters.push((origin, letter));
+        } else if self
             .stage
             .shown
             .get(self.step)
-            .is_none_or(|n| n.fetch_add(1, Ordering::Relaxed) < SHOWN);
-        if fatal || (show && !matches!(on_error, OnError::To(_))) {
-            let item = shorten(item);
+            .is_none_or(|n| n.fetch_add(1, Ordering::Relaxed) < SHOWN)
+        {
             let notice = Notice::Fault {
                 stage: self.stage.stage,
                 step: self.step,
-                item: item.clone(),
+                item: shorten(item),
                 kind: error.kind.name(),
-                message: error.message.clone(),
-                fatal,
+                message: error.message,
+                fatal: false,
             };
             // The faces may have gone; then nobody is left to tell.
             let _ = self.notices.send(notice);
-            if fatal {
-                self.fatal = Some(Failure::Item {
-                    stage: self.stage.stage,
-                    step: self.step,
-                    item,
-                    error,
-                });
-            }
         }
-        if self.fatal.is_none() {
-            self.fatal = self.stage.too_many(false);
-        }
+        self.fatal = self.stage.too_many(false);
+        self.fatal_at = origin;
     }
 }
 

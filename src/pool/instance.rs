@@ -125,7 +125,7 @@ pub(super) struct Ledger {
     tally: Tally,
     dropped: u64,
     dead: u64,
-    letters: Vec<DeadLetter>,
+    letters: Vec<(u32, DeadLetter)>,
 }
 
 impl Hands<'_> {
@@ -246,6 +246,7 @@ fn one_by_one(
     hands: &mut Hands<'_>,
 ) -> Result<Vec<Batch>, RunError> {
     let mut out = Vec::new();
+    batch.number_origins();
     while !batch.is_empty() {
         let row = batch.split_front(1);
         let shown = row.clone();

@@ -191,15 +191,17 @@ impl Line {
                 .last()
                 .is_some_and(|open| open.base == self.stack.len())
             {
+                let above = self.stack.len();
                 let at = self.leave(hands);
-                if hands.book.calls() {
-                    return self.called(at, hands);
+                if let Some(halt) = self.called(at, above, hands) {
+                    return halt;
                 }
                 continue;
             }
             let Some((at, mut batch)) = self.stack.pop() else {
                 return Halt::Empty;
             };
+            let above = self.stack.len();
             if batch.is_empty() {
                 continue;
             }
@@ -224,16 +226,18 @@ impl Line {
                 if let Some(halt) = self.enter_block(at, batch, hands) {
                     return halt;
                 }
-                if hands.book.calls() {
-                    return self.called(at, hands);
+                if let Some(halt) = self.called(at, above, hands) {
+                    return halt;
                 }
                 continue;
             }
             if instance.waits && batch.len() > 1 {
+                batch.number_origins();
                 let row = batch.split_front(1);
                 self.stack.push((at, batch));
                 batch = row;
             }
+            let above = self.stack.len();
             if hands.is_late() {
                 if let Kind::Each(step, _) | Kind::Turn(step) = &mut instance.kind {
                     step.cancel(&mut hands.cx());
@@ -254,8 +258,8 @@ impl Line {
                     Ok(Flow::Stop(error)) | Err(error) => return Halt::Stop(error),
                 }
             }
-            if hands.book.calls() {
-                return self.called(at, hands);
+            if let Some(halt) = self.called(at, above, hands) {
+                return halt;
             }
         }
     }
@@ -386,40 +390,94 @@ impl Line {
         }
     }
 
-    /// A row failed in such a way that the worker must decide.
-    fn called(&mut self, at: usize, hands: &mut Hands<'_>) -> Halt {
+    /// Has a row failed in such a way that the worker must decide? What the step made lies on the stack above
+    /// `above`.
+    fn called(&mut self, at: usize, above: usize, hands: &mut Hands<'_>) -> Option<Halt> {
         if hands.book.fatal.is_some() {
-            self.settle(hands);
-        } else if let Some(again) = &mut hands.book.again {
-            let row = again.row.split_front(1);
-            match self.open.iter().position(|o| o.inside == Inside::Held) {
-                // It goes on at this step, with the item as it was there.
-                None => self.stack.push((at, row)),
-                Some(outer) => self.begin_again(outer, hands),
-            }
+            self.cut_short(above, hands);
+            return None;
         }
-        Halt::Called
+        let again = hands.book.again.as_mut()?;
+        let row = again.row.split_front(1);
+        match self.open.iter().position(|o| o.inside == Inside::Held) {
+            // It goes on at this step, with the item as it was there.
+            None => self.stack.push((at, row)),
+            Some(outer) => self.begin_again(outer, hands),
+        }
+        Some(Halt::Called)
+    }
+
+    /// A row has failed, and with it the run: what came before it goes on to the end of the line, as if rows had
+    /// come one by one; what came behind it was never begun.
+    fn cut_short(&mut self, above: usize, hands: &mut Hands<'_>) {
+        let fatal_at = hands.book.fatal_at;
+        // What lies deeper came later.
+        let later = self
+            .stack
+            .drain(..above)
+            .map(|(_, mut batch)| batch.clear());
+        let mut gone: usize = later.sum();
+        if let Some(outer) = self.open.iter().position(|o| o.inside == Inside::Held) {
+            gone += self
+                .stack
+                .drain(..)
+                .map(|(_, mut b)| b.clear())
+                .sum::<usize>();
+            gone += self.back_out(outer, hands).1;
+            self.settle(hands);
+        }
+        let mut depth = 0;
+        for open in &mut self.open {
+            open.base = 0;
+            if open.inside != Inside::Rows {
+                continue;
+            }
+            let Kind::Enter(gate) = &mut self.steps[open.at].kind else {
+                unreachable!("BUG: a block without a beginning")
+            };
+            let book = &hands.book;
+            let goes_on = |origin| book.row_of_claim(origin, depth) < fatal_at;
+            gone += gate.frame.cut_short(&goes_on);
+            depth += 1;
+        }
+        let book = &hands.book;
+        for (_, batch) in &mut self.stack {
+            gone += batch.retain_rows(|origin, _| book.row_of_claim(origin, depth) < fatal_at);
+        }
+        hands.cx().settle(Outcome::Unfinished, gone);
+        hands.book.cut_short();
+    }
+
+    /// Leaves the blocks from the outermost that holds guards inwards, without what was made there: that block,
+    /// and how many rows were on their way in it (beside the stack's).
+    fn back_out(&mut self, outer: usize, hands: &mut Hands<'_>) -> (Option<Open>, usize) {
+        let (mut first, mut rows) = (None, 0);
+        while self.open.len() > outer {
+            let Some(open) = self.open.pop() else { break };
+            rows += open.out.iter().map(Batch::len).sum::<usize>();
+            if open.inside != Inside::OneByOne {
+                hands.book.around.origins.pop();
+                let frame = &mut self.gate(open.at).frame;
+                if open.inside == Inside::Rows {
+                    rows += frame.resting();
+                }
+                frame.back_out(&mut hands.cx());
+            }
+            first = Some(open);
+        }
+        hands.book.around.unit = None;
+        (first, rows)
     }
 
     /// What a block that holds guards has made of an item is discarded; the item stands before it again.
     fn begin_again(&mut self, outer: usize, hands: &mut Hands<'_>) {
-        let mut first = None;
-        while self.open.len() > outer {
-            let Some(open) = self.open.pop() else { break };
-            if open.inside != Inside::OneByOne {
-                hands.book.around.origins.pop();
-                self.gate(open.at).frame.back_out(&mut hands.cx());
-            }
-            first = Some(open);
-        }
-        if let Some(open) = first {
+        if let (Some(open), _) = self.back_out(outer, hands) {
             self.stack.truncate(open.base);
             let Some(came) = open.came else {
                 unreachable!("BUG: an item is tried again that was not kept")
             };
             self.stack.push((open.at, came));
         }
-        hands.book.around.unit = None;
         if let Some(mut ledger) = self.ledger.take() {
             hands.swap(&mut ledger);
         }

@@ -278,6 +278,19 @@ impl Segment {
         self.forget(agent);
     }
 
+    /// Rows that came back.
+    pub(super) fn take_back(&self) -> Option<Batch> {
+        let mut intake = self.intake.lock();
+        if intake.returned.is_empty() {
+            return None;
+        }
+        let batch = intake.returned.remove(0);
+        if self.single {
+            intake.unbegun += batch.len();
+        }
+        Some(batch)
+    }
+
     /// A row of a claim has been begun: it will not come back.
     pub(super) fn begun(&self, rows: usize) {
         let mut intake = self.intake.lock();

@@ -412,6 +412,13 @@ pub trait Frame: Send {
         0
     }
 
+    /// The run ends with a row of the claim: of the rows that rest, only those go on of whose [`Batch::origin`]
+    /// (before they came in) this is true. How many went.
+    fn cut_short(&mut self, goes_on: &dyn Fn(u32) -> bool) -> usize {
+        let _ = goes_on;
+        0
+    }
+
     /// Does a step within that has enough end only what is within?
     fn ends_alone(&self) -> bool {
         false
@@ -436,7 +443,8 @@ pub enum Pull {
 
 /// A step that makes items.
 pub trait Source: Send {
-    /// About `want` rows. A row that fails here ([`Cx::fail`]) counts as taken; it is not to be announced.
+    /// About `want` rows. A row that fails here ([`Cx::fail`]) counts as taken; it is not to be announced. Its
+    /// origin is the number of rows of this pull before it.
     fn pull(&mut self, want: usize, cx: &mut Cx<'_>) -> Pull;
 
     /// Done and total, where the total is known (bytes, items): for percentage and ETA.

@@ -9,13 +9,15 @@ use super::{Blocks, Cell, Shape, Type};
 ///
 /// `ord` and `span` say which of the input's ordinals this batch covers (what was filtered out included),
 /// so that an ordered pool can put batches back in order and never waits for what will not come.
-/// `origin`, where it is kept, says for each row which row of the claimed batch it came from.
+/// `origin` says for each row which row of the claimed batch it came from.
 #[derive(Debug, Clone)]
 pub struct Batch {
     shape: Arc<Shape>,
     blocks: Blocks,
     cells: Vec<Cell>,
     rows: usize,
+    /// `None`: each row is still where it was. Written down only when rows go, so that keeping it costs nothing
+    /// where none does.
     origin: Option<Vec<u32>>,
     /// The first ordinal of the stage's input that this batch covers.
     pub ord: u64,
@@ -106,7 +108,7 @@ impl Batch {
             shape,
             blocks: self.blocks.clone(),
             rows: 0,
-            origin: self.origin.is_some().then(Vec::new),
+            origin: None,
             ord: self.ord,
             span: self.span,
             rendered: None,
@@ -129,12 +131,10 @@ impl Batch {
     }
 
     /// As [`Batch::derive`], for rows that are chosen from this batch and will come back to it: follow with
-    /// [`Batch::push`] and [`Batch::keep_origins`]; then an origin is a place among the chosen rows.
+    /// [`Batch::push`]; then an origin is a place among the chosen rows.
     #[must_use]
     pub fn part(&mut self, shape: Arc<Shape>) -> Batch {
-        let mut part = self.derive(shape);
-        part.origin = None;
-        part
+        self.derive(shape)
     }
 
     /// Says anew where each row came from (the claimed batch's row for a place among chosen ones).
@@ -227,8 +227,19 @@ impl Batch {
         cells: impl IntoIterator<Item = Cell>,
     ) {
         self.push(cells);
-        if let Some(origin) = &mut self.origin {
-            origin.push(source.origin(from));
+        self.comes_from(source.origin(from));
+    }
+
+    /// The last row came from this row of the claimed batch.
+    #[inline]
+    fn comes_from(&mut self, row: u32) {
+        match &mut self.origin {
+            Some(origin) => origin.push(row),
+            None if row as usize + 1 == self.rows => {}
+            None => {
+                let before = 0..u32::try_from(self.rows - 1).unwrap_or(u32::MAX);
+                self.origin = Some(before.chain([row]).collect());
+            }
         }
     }
 
@@ -251,21 +262,26 @@ impl Batch {
             self.rows * self.shape.width(),
             "BUG: a row of the wrong width"
         );
-        if let Some(origin) = &mut self.origin {
-            origin.push(source.origin(from));
+        self.comes_from(source.origin(from));
+    }
+
+    /// From now on an origin is a place in this batch as it is now.
+    pub fn keep_origins(&mut self) {
+        self.origin = None;
+    }
+
+    /// Writes the origins down, before the batch is split: each part then still knows where its rows came from.
+    pub fn number_origins(&mut self) {
+        if self.origin.is_none() {
+            self.origin = Some((0..u32::try_from(self.rows).unwrap_or(u32::MAX)).collect());
         }
     }
 
-    /// From now on each row knows its place in this batch.
-    pub fn keep_origins(&mut self) {
-        self.origin = Some((0..u32::try_from(self.rows).unwrap_or(u32::MAX)).collect());
-    }
-
-    /// The row of the claimed batch that row `i` came from (`i` itself where origins are not kept).
+    /// The row of the claimed batch that row `i` came from.
+    #[inline]
     pub fn origin(&self, i: usize) -> u32 {
-        self.origin
-            .as_ref()
-            .map_or(u32::try_from(i).unwrap_or(u32::MAX), |o| o[i])
+        let own = self.origin.as_ref().and_then(|o| o.get(i).copied());
+        own.unwrap_or(u32::try_from(i).unwrap_or(u32::MAX))
     }
 
     /// Keeps the rows for which `keep` answers true, in place; returns how many went. What `keep` knows of
@@ -282,6 +298,7 @@ impl Batch {
     fn sift(&mut self, mut keep: impl FnMut(usize, u32, Row<'_>) -> bool) -> usize {
         let w = self.shape.width();
         let mut kept = 0;
+        let mut moved: Option<Vec<u32>> = None;
         for i in 0..self.rows {
             let origin = self.origin(i);
             let row = Row {
@@ -294,8 +311,14 @@ impl Batch {
                     for k in 0..w {
                         self.cells.swap(kept * w + k, i * w + k);
                     }
-                    if let Some(origins) = &mut self.origin {
-                        origins[kept] = origin;
+                    match &mut moved {
+                        Some(moved) => moved.push(origin),
+                        None => {
+                            let mut origins = Vec::with_capacity(self.rows - i + kept);
+                            origins.extend((0..kept).map(|k| self.origin(k)));
+                            origins.push(origin);
+                            moved = Some(origins);
+                        }
                     }
                 }
                 kept += 1;
@@ -303,7 +326,9 @@ impl Batch {
         }
         let gone = self.rows - kept;
         self.cells.truncate(kept * w);
-        if let Some(origin) = &mut self.origin {
+        if moved.is_some() {
+            self.origin = moved;
+        } else if let Some(origin) = &mut self.origin {
             origin.truncate(kept);
         }
         self.rows = kept;
@@ -325,7 +350,7 @@ impl Batch {
         let mut cells = self.cells.split_off(n * w);
         std::mem::swap(&mut cells, &mut self.cells);
         let origin = self.origin.as_mut().map(|o| {
-            let mut front = o.split_off(n);
+            let mut front = o.split_off(n.min(o.len()));
             std::mem::swap(&mut front, o);
             front
         });
@@ -376,9 +401,7 @@ impl Batch {
     /// Empties the batch; the caller settles the rows. Returns how many there were.
     pub fn clear(&mut self) -> usize {
         self.cells.clear();
-        if let Some(origin) = &mut self.origin {
-            origin.clear();
-        }
+        self.origin = None;
         std::mem::take(&mut self.rows)
     }
 

@@ -30,6 +30,9 @@ mod sameness;
 /// How runs end: exit codes, what is said, and what is left on the disk.
 mod endings;
 
+/// What came before the item that ends a run has gone its way.
+mod before_the_end;
+
 /// Signals, a reader that goes away, a disk that is full.
 mod stopping;
 

@@ -126,21 +126,30 @@ impl Worker {
 
     pub(super) fn failure(&mut self, error: Option<RunError>) -> Failure {
         let (stage, step) = (self.stage.id, self.book.step);
-        match (self.book.fatal.take(), error) {
-            (Some(failure), _) => failure,
-            (None, Some(error)) => Failure::Run { stage, step, error },
-            (None, None) => {
-                let error = RunError::Bug {
-                    message: "a failure without a cause".into(),
-                };
-                Failure::Run { stage, step, error }
-            }
+        if let Some(failure) = self.book.fatal.take() {
+            return failure;
         }
+        if let Some(error) = error {
+            return Failure::Run { stage, step, error };
+        }
+        let later = self.book.end.take().or_else(|| self.pending.take());
+        later.unwrap_or_else(|| {
+            let error = RunError::Bug {
+                message: "a failure without a cause".into(),
+            };
+            Failure::Run { stage, step, error }
+        })
     }
 
     /// The run stops now: what this worker has in its hands is unfinished.
     pub(super) fn abandon(&mut self) {
-        let mut rows = 0;
+        let failed = [
+            self.book.fatal.take(),
+            self.book.end.take(),
+            self.pending.take(),
+        ];
+        let failed = failed.iter().flatten().map(Failure::rows).sum::<u64>();
+        let mut rows = usize::try_from(failed).unwrap_or_default();
         for own in &mut self.segments {
             rows += own.head.abandon();
         }

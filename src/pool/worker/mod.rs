@@ -16,7 +16,7 @@ use super::stage::{Job, Stage};
 use crate::channel::Conn;
 use crate::expr::Scope;
 use crate::plan::Retry;
-use crate::steps::{ItemError, Memory, Outcome, Tally};
+use crate::steps::{ItemError, Memory, Outcome, Pull, Tally};
 use crate::value::Batch;
 use crate::wait::{Agent, Wait, Who};
 
@@ -69,6 +69,10 @@ pub struct Worker {
     finishing: Option<usize>,
     tally: Tally,
     book: FaultBook,
+    /// What ends the run when all rows that were taken before have gone their way.
+    pending: Option<Failure>,
+    /// A row could not be routed, and ends the run.
+    routed_badly: bool,
     taken: u64,
     /// Of a loop: rows that have ended while what they became is still on its way into connections.
     owed: u64,
@@ -133,6 +137,8 @@ impl Worker {
             finishing: None,
             tally: Tally::default(),
             book,
+            pending: None,
+            routed_badly: false,
             taken: 0,
             owed: 0,
             rests: 0,
@@ -201,6 +207,7 @@ impl Worker {
             Ok(Turn::Wait(wait)) => Turn::Wait(self.until_due(wait)),
             Ok(turn) => turn,
             Err(failure) => {
+                self.book.tell(&failure);
                 self.shared.fail(failure);
                 self.abandon();
                 Turn::Done
@@ -213,10 +220,20 @@ impl Worker {
         if let Some(wait) = self.give_out()? {
             return Ok(Turn::Wait(wait));
         }
+        if self.book.end.is_some() && self.segments[self.current].head.is_empty() {
+            // What went before has gone its way, but for what may lie here.
+            return match self.gathered.take() {
+                Some(range) => {
+                    self.deposit = Some(range);
+                    Ok(Turn::More)
+                }
+                None => Err(self.failure(None)),
+            };
+        }
         if let Some(segment) = self.finishing {
             return self.finish(segment);
         }
-        if self.ring()? {
+        if self.book.end.is_none() && self.ring()? {
             return Ok(Turn::More);
         }
         if !self.segments[self.current].head.is_empty() {
@@ -303,6 +320,13 @@ impl Worker {
         if due.is_some() && self.stage.is_full() {
             return Ok(Turn::Wait(Wait::due(due.unwrap_or_default())));
         }
+        if self.pending.is_some() {
+            let Some(batch) = self.stage.segments[0].take_back() else {
+                return Err(self.failure(None));
+            };
+            self.current = 0;
+            return self.start(batch);
+        }
         let mut waits = None;
         for segment in (0..self.segments.len()).rev() {
             if self.segments[segment].left {
@@ -343,16 +367,30 @@ impl Worker {
         self.book.attempt = None;
         self.book.input = None;
         let lost = self.book.dropped + self.book.dead;
+        let behind = self.book.unfinished;
         let taken = self.stage.segments[segment].take(&self.agent, draining, |source, want| {
-            source.pull(want, &mut hands!(self).cx())
+            let mut pull = source.pull(want, &mut hands!(self).cx());
+            if let (Some(_), Pull::Rows(batch)) = (&self.book.fatal, &mut pull) {
+                let before = self.book.fatal_at as usize;
+                batch.retain(|i, _| i < before);
+            }
+            pull
         });
         // Rows that failed in the source were taken too.
-        self.took(segment, self.book.dropped + self.book.dead - lost);
+        let fatal = self.book.fatal.as_ref().map_or(0, Failure::rows);
+        let failed = self.book.dropped + self.book.dead - lost + fatal;
+        self.took(segment, failed);
+        // What failed behind the row that ends the run was not taken.
+        self.book.unfinished = behind;
         self.write_letters();
-        if self.book.fatal.is_some() {
-            return Err(self.failure(None));
+        match taken {
+            Taken::Rows(batch) if self.book.fatal.is_some() && !batch.is_empty() => {
+                self.pending = self.book.fatal.take();
+                Ok(Taken::Rows(batch))
+            }
+            _ if self.book.fatal.is_some() => Err(self.failure(None)),
+            taken => Ok(taken),
         }
-        Ok(taken)
     }
 
     /// Rows that a later segment takes were taken before.
@@ -376,9 +414,9 @@ impl Worker {
             return Ok(Turn::More);
         }
         self.took(self.current, batch.len() as u64);
+        batch.keep_origins();
         if !self.stage.dead.is_empty() {
             batch.blocks_mut().seal();
-            batch.keep_origins();
             self.book.wall = self.shared.clock.wall();
             self.book.input = Some(batch.clone());
         }
@@ -410,9 +448,9 @@ impl Worker {
             step: 0,
             began: self.shared.clock.now(),
         });
+        row.keep_origins();
         if !self.stage.dead.is_empty() {
             row.blocks_mut().seal();
-            row.keep_origins();
             self.book.wall = self.shared.clock.wall();
             self.book.input = Some(row.clone());
         }
@@ -450,7 +488,8 @@ impl Worker {
         }
         match halt {
             Halt::Empty | Halt::Called => {
-                if self.rest.is_none() && self.segments[self.current].head.is_empty() {
+                let ends = self.rest.is_none() || self.book.end.is_some();
+                if ends && self.segments[self.current].head.is_empty() {
                     self.deposit = self.gathered.take();
                 }
                 Ok(Turn::More)
@@ -571,6 +610,7 @@ impl Worker {
         let meter = self.stage.meter(&self.shared);
         self.tally.ended[Outcome::Dropped as usize] += std::mem::take(&mut self.book.dropped);
         self.tally.ended[Outcome::Dead as usize] += std::mem::take(&mut self.book.dead);
+        self.tally.ended[Outcome::Unfinished as usize] += std::mem::take(&mut self.book.unfinished);
         let tally = std::mem::take(&mut self.tally);
         if let Some(cycle) = &self.stage.cycle {
             // What the rows became must be in its connections, and counted there, before they themselves are not.

@@ -29,7 +29,7 @@ impl Worker {
                         Some(_) | None => continue,
                     }
                 }
-                if self.finishing.is_some() {
+                if self.finishing.is_some() || self.book.end.is_some() {
                     self.tail = Some(tail);
                     return Ok(None);
                 }
@@ -104,8 +104,12 @@ impl Worker {
 
     /// Rows have left a segment.
     pub(super) fn go_on(&mut self, parts: Vec<Batch>) {
-        for batch in parts {
+        for mut batch in parts {
             if batch.is_empty() {
+                continue;
+            }
+            if self.routed_badly {
+                self.book.unfinished += batch.clear() as u64;
                 continue;
             }
             match self.stage.segments.get(self.current + 1) {
@@ -167,6 +171,11 @@ impl Worker {
                 .push(row.cells.iter().cloned());
         };
         for (i, row) in batch.rows().enumerate() {
+            if self.routed_badly {
+                // Behind a row that ends the run: never begun.
+                self.book.unfinished += 1;
+                continue;
+            }
             let mut outlet = Ok(None);
             for branch in branches {
                 match branch
@@ -196,8 +205,12 @@ impl Worker {
                 Err(error) => {
                     self.book.policy.on_error = stage.on_error;
                     hands!(self).cx().fail(batch.origin(i), row, error);
+                    self.routed_badly = self.book.fatal.is_some();
                 }
             }
+        }
+        if self.routed_badly {
+            self.book.cut_short();
         }
         self.write_letters();
         for (i, (way, rows)) in stage.outputs.iter().zip(ways).enumerate() {
@@ -256,7 +269,7 @@ impl Worker {
 
     /// Dead letters go on their way.
     pub(super) fn write_letters(&mut self) {
-        for letter in std::mem::take(&mut self.book.letters) {
+        for (_, letter) in std::mem::take(&mut self.book.letters) {
             let way = &self.stage.dead[letter.outlet];
             let batch = letter.batch(&self.stage.takes, way.convert());
             self.offers.push_back(Offering {

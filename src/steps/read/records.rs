@@ -245,7 +245,7 @@ impl Records {
             return;
         }
         if to - from > self.max_line {
-            return self.too_long(from, to, self.line_of(from, to), cx);
+            return self.too_long((from, to), self.line_of(from, to), batch.len(), cx);
         }
         match std::str::from_utf8(&self.block.bytes()[from..to]) {
             Ok(_) if self.is_blank(from, to) => {}
@@ -259,17 +259,23 @@ impl Records {
                 let message = format!(
                     "not UTF-8: byte 0x{byte:02x} after {at} bytes of the line (`encoding: latin-1` or `lossy` reads it all the same)",
                 );
-                self.fail(from, to, self.line_of(from, to), &message, cx);
+                self.fail(
+                    (from, to),
+                    self.line_of(from, to),
+                    &message,
+                    batch.len(),
+                    cx,
+                );
             }
         }
     }
 
-    fn too_long(&self, from: usize, to: usize, line: u64, cx: &mut Cx<'_>) {
+    fn too_long(&self, at: (usize, usize), line: u64, before: usize, cx: &mut Cx<'_>) {
         let message = format!(
             "the line is longer than `max_line`, which is {} bytes",
             self.max_line
         );
-        self.fail(from, to, line, &message, cx);
+        self.fail(at, line, &message, before, cx);
     }
 
     fn lines_in(&self, from: usize, to: usize) -> u64 {
@@ -281,7 +287,15 @@ impl Records {
         self.number - self.lines_in(from, to)
     }
 
-    fn fail(&self, from: usize, to: usize, line: u64, message: &str, cx: &mut Cx<'_>) {
+    /// The record from and to there, the one behind so many of this pull, is in error.
+    fn fail(
+        &self,
+        (from, to): (usize, usize),
+        line: u64,
+        message: &str,
+        before: usize,
+        cx: &mut Cx<'_>,
+    ) {
         let shown = &self.block.bytes()[from..to.min(from + SHOWN)];
         let mut blocks = Blocks::new();
         let cell: Cell = blocks.text(&String::from_utf8_lossy(shown));
@@ -291,7 +305,8 @@ impl Records {
             shape: &self.shape,
         };
         let message = format!("{}:{line}: {message}", self.inputs.name());
-        cx.fail(0, row, ItemError::parse(message));
+        let before = u32::try_from(before).unwrap_or(u32::MAX);
+        cx.fail(before, row, ItemError::parse(message));
     }
 }
 
@@ -311,7 +326,7 @@ impl Source for Records {
             // A record without end is not gathered: it is in error once it is too long, and its rest is passed over.
             if self.len - self.at > self.max_line && !self.ended {
                 if !std::mem::replace(&mut self.skipping, true) {
-                    self.too_long(self.at, self.len, self.number + 1, cx);
+                    self.too_long((self.at, self.len), self.number + 1, 0, cx);
                 }
                 self.number += self.lines_in(self.at, self.len);
                 self.at = self.len;

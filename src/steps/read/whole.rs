@@ -21,6 +21,8 @@ pub(super) struct Whole {
     shape: Arc<Shape>,
     bytes: Vec<u8>,
     open: bool,
+    /// What ends the run, when what was read before has been given out.
+    stop: Option<RunError>,
 }
 
 impl Whole {
@@ -30,6 +32,7 @@ impl Whole {
             shape: Shape::of(ty),
             bytes: Vec::new(),
             open: false,
+            stop: None,
         }
     }
 
@@ -56,6 +59,15 @@ impl Whole {
                 Filled::End => return Ok(None),
             }
         }
+    }
+
+    /// What was read before goes first.
+    fn stop(&mut self, error: RunError, batch: Batch) -> Pull {
+        if batch.is_empty() {
+            return Pull::Stop(error);
+        }
+        self.stop = Some(error);
+        Pull::Rows(batch)
     }
 
     /// Adds the file that has been read, or says what is wrong with it; a large one gets a batch of its own.
@@ -86,7 +98,7 @@ impl Whole {
                 shape: &shape,
             };
             return cx.fail(
-                0,
+                u32::try_from(batch.len()).unwrap_or(u32::MAX),
                 row,
                 ItemError::parse(format!("{}: {message}", self.inputs.name())),
             );
@@ -120,6 +132,9 @@ impl Whole {
 
 impl Source for Whole {
     fn pull(&mut self, want: usize, cx: &mut Cx<'_>) -> Pull {
+        if let Some(error) = self.stop.take() {
+            return Pull::Stop(error);
+        }
         let mut batch = Batch::new(self.shape.clone(), Blocks::new());
         loop {
             if !self.open {
@@ -127,14 +142,14 @@ impl Source for Whole {
                     Ok(true) => self.open = true,
                     Ok(false) if batch.is_empty() => return Pull::End,
                     Ok(false) => return Pull::Rows(batch),
-                    Err(error) => return Pull::Stop(error),
+                    Err(error) => return self.stop(error, batch),
                 }
             }
             match self.gather(cx) {
                 Ok(None) => {}
                 Ok(Some(_)) if !batch.is_empty() => return Pull::Rows(batch),
                 Ok(Some(pull)) => return pull,
-                Err(error) => return Pull::Stop(error),
+                Err(error) => return self.stop(error, batch),
             }
             self.open = false;
             if self.bytes.len() > SMALL && !batch.is_empty() {

@@ -338,6 +338,18 @@ impl Frame for Run {
         self.held.as_ref().map_or(0, |h| h.passing.len())
     }
 
+    fn cut_short(&mut self, goes_on: &dyn Fn(u32) -> bool) -> usize {
+        let Some(Held {
+            parent, passing, ..
+        }) = &mut self.held
+        else {
+            return 0;
+        };
+        let before = passing.len();
+        passing.retain(|place| goes_on(parent.origin(*place as usize)));
+        before - passing.len()
+    }
+
     /// Other items still pass.
     fn ends_alone(&self) -> bool {
         self.recipe.condition.is_some()
