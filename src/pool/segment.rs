@@ -157,14 +157,8 @@ impl Segment {
             Taken::Rows(intake.returned.remove(0))
         };
         match taken {
-            Taken::Rows(mut batch) => {
-                if self.single {
-                    if self.task && batch.len() > 1 {
-                        let rest = batch;
-                        batch = intake.first_of(rest);
-                    }
-                    intake.unbegun += batch.len();
-                }
+            Taken::Rows(batch) => {
+                let batch = self.hand_out(&mut intake, batch);
                 // The baton: whoever else waits here looks again.
                 if let Some(next) = intake.waiting.pop() {
                     next.wake();
@@ -285,10 +279,18 @@ impl Segment {
             return None;
         }
         let batch = intake.returned.remove(0);
+        Some(self.hand_out(&mut intake, batch))
+    }
+
+    /// A worker gets these rows, a task the first of them.
+    fn hand_out(&self, intake: &mut Intake, mut batch: Batch) -> Batch {
         if self.single {
+            if self.task && batch.len() > 1 {
+                batch = intake.first_of(batch);
+            }
             intake.unbegun += batch.len();
         }
-        Some(batch)
+        batch
     }
 
     /// A row of a claim has been begun: it will not come back.
