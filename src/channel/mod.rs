@@ -15,6 +15,7 @@ mod cycle;
 mod order;
 mod priority;
 mod spill;
+mod stamps;
 
 pub use cycle::Cycle;
 pub use order::{Fifo, Lifo, Order};
@@ -24,10 +25,12 @@ pub use spill::{Spill, SpillFifo, SpillLifo, SpillPriority};
 use std::collections::VecDeque;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::value::Batch;
 use crate::wait::primitive::Mutex;
-use crate::wait::{Agent, Wait, What};
+use crate::wait::{Agent, Clock, Wait, What};
+use stamps::Stamps;
 
 /// What a full connection does with what comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +75,8 @@ struct State {
     putting: VecDeque<Arc<Agent>>,
     counts: Counts,
     sealed: bool,
+    /// When what waits has come, where a reader asks for that.
+    stamps: Option<Stamps>,
 }
 
 /// The disk failed where a connection keeps rows there.
@@ -128,6 +133,15 @@ pub enum Claim {
     Failed(Broken),
 }
 
+/// What waits in a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    Something,
+    Nothing,
+    /// Nothing, and nothing will come.
+    Closed,
+}
+
 impl std::fmt::Debug for Conn {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Conn")
@@ -155,6 +169,7 @@ impl Conn {
             putting: VecDeque::new(),
             counts: Counts::default(),
             sealed: false,
+            stamps: None,
         };
         Conn {
             id,
@@ -174,6 +189,11 @@ impl Conn {
     pub fn in_cycle(mut self, cycle: &Arc<Cycle>) -> Conn {
         self.cycle = Some(cycle.clone());
         self
+    }
+
+    /// Notes from now on when each item came: for [`Conn::claim_since`].
+    pub fn keep_stamps(&self, clock: &Arc<dyn Clock>) {
+        self.state.lock().stamps = Some(Stamps::new(clock.clone()));
     }
 
     /// The most rows that one batch should have here: a quarter of the bound, so that writer and reader
@@ -254,6 +274,9 @@ impl Conn {
                 let over = state.order.len().saturating_sub(max);
                 if over > 0 {
                     let (gone, bytes) = state.order.evict(over);
+                    if let Some(stamps) = &mut state.stamps {
+                        stamps.take(gone);
+                    }
                     state.counts.dropped += gone as u64;
                     state.bytes = state.bytes.saturating_sub(bytes);
                     state.wake_getter();
@@ -279,6 +302,9 @@ impl Conn {
         }
         state.counts.put += n;
         state.bytes += batch.weighed();
+        if let Some(stamps) = &mut state.stamps {
+            stamps.put(batch.len());
+        }
         let pushed = state.order.push(batch);
         state.counts.peak = state.counts.peak.max(state.order.len() as u64);
         pushed
@@ -300,10 +326,18 @@ impl Conn {
 
     /// Takes at most `want` rows. Where there are none, the agent will be woken.
     pub fn claim(&self, want: usize, agent: &Arc<Agent>) -> Claim {
+        self.claim_since(want, agent).0
+    }
+
+    /// As [`Conn::claim`], and when the first of the rows came (since the run's start), where that is noted:
+    /// exactly, where the first in is the first out.
+    pub fn claim_since(&self, want: usize, agent: &Arc<Agent>) -> (Claim, Option<Duration>) {
         let mut state = self.state.lock();
         match state.order.pop(want) {
-            Err(broken) => Claim::Failed(broken),
+            Err(broken) => (Claim::Failed(broken), None),
             Ok(Some(batch)) => {
+                let stamps = state.stamps.as_mut();
+                let since = stamps.and_then(|stamps| stamps.take(batch.len()));
                 // An entry of an earlier wait must not draw a wake-up that another could use.
                 take_out(&mut state.getting, agent);
                 state.counts.got += batch.len() as u64;
@@ -317,13 +351,29 @@ impl Conn {
                 if !state.order.is_empty() {
                     state.wake_getter();
                 }
-                Claim::Batch(batch)
+                (Claim::Batch(batch), since)
             }
-            Ok(None) if state.writers == 0 || state.sealed => Claim::Closed,
+            Ok(None) if state.writers == 0 || state.sealed => (Claim::Closed, None),
             Ok(None) => {
                 state.enlist_getter(agent);
-                Claim::Empty
+                (Claim::Empty, None)
             }
+        }
+    }
+
+    /// What a claim would find; where that is nothing, the agent will be woken.
+    pub fn look(&self, agent: &Arc<Agent>) -> Found {
+        let mut state = self.state.lock();
+        if !state.order.is_empty() {
+            take_out(&mut state.getting, agent);
+            // A wake-up that brought us here is of use to another reader.
+            state.wake_getter();
+            Found::Something
+        } else if state.writers == 0 || state.sealed {
+            Found::Closed
+        } else {
+            state.enlist_getter(agent);
+            Found::Nothing
         }
     }
 

@@ -75,7 +75,7 @@ impl Conns for Targets<'_, '_> {
 
 /// For expressions, which put nothing anywhere.
 #[derive(Debug)]
-struct Nowhere;
+pub(super) struct Nowhere;
 
 impl Conns for Nowhere {
     fn target(&self, _: &str) -> Option<(u32, Type)> {

@@ -6,7 +6,7 @@ use super::Room;
 use super::stages::Stages;
 use super::wiring::{Conn, Wiring};
 use crate::diagnostic::{Diagnostic, Diagnostics};
-use crate::plan::components;
+use crate::plan::{components, reached};
 use crate::spec::StepNode;
 
 /// The stages and connections as a graph, writers before readers; connections come after the stages.
@@ -120,6 +120,28 @@ pub(super) fn memories(
     }
 }
 
+/// Do timers without an end of their own end with something else of this file?
+fn timers_end(wiring: &Wiring<'_>, room: &Room<'_>, stages: &Stages<'_>) -> bool {
+    let count = wiring.stages.len();
+    let endless = |number: &usize| {
+        let first = stages.list[*number].steps.first();
+        let known = first.and_then(|s| s.known.as_ref());
+        room.file.stages[*number].ticks.is_some() && known.is_some_and(|k| k.step.is_endless())
+    };
+    let timers: Vec<usize> = (0..count).filter(endless).collect();
+    let items = wiring.conns.iter().enumerate().flat_map(|(i, c)| {
+        let written = c.writers.iter().map(move |w| (w.stage, count + i));
+        written.chain(c.readers.iter().map(move |r| (count + i, r.stage)))
+    });
+    let after = wiring.stages.iter().enumerate().flat_map(|(i, s)| {
+        let before = s.after.iter();
+        before.map(move |b| (*b, i))
+    });
+    let edges: Vec<(usize, usize)> = items.chain(after).collect();
+    let fed = reached(count + wiring.conns.len(), &edges, timers);
+    fed[..count].contains(&false)
+}
+
 /// Warns of orders in which an item may wait for ever, since others always come before it.
 pub(super) fn endless(
     wiring: &Wiring<'_>,
@@ -128,13 +150,15 @@ pub(super) fn endless(
     out: &mut Diagnostics,
 ) {
     let mut endless = vec![None; wiring.stages.len()];
+    let timers_end = timers_end(wiring, room, stages);
     for &number in &wiring.order {
         let source = stages.list[number]
             .steps
             .first()
             .and_then(|s| s.known.as_ref());
-        let own =
-            wiring.stages[number].inputs.is_empty() && source.is_some_and(|k| k.step.is_endless());
+        let own = wiring.stages[number].inputs.is_empty()
+            && source.is_some_and(|k| k.step.is_endless())
+            && !(timers_end && room.file.stages[number].ticks.is_some());
         let mut writers = wiring.stages[number]
             .inputs
             .iter()

@@ -19,6 +19,7 @@ mod places;
 mod proof;
 mod settings;
 mod stages;
+mod timer;
 mod types;
 mod values;
 mod whole;

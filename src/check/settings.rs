@@ -11,6 +11,7 @@ use crate::diagnostic::{At, Diagnostic, Diagnostics};
 use crate::plan::{Executor, Full, MaxErrors, OnError, Ordered, Policy, Retry};
 use crate::spec::{self, ExecutorKind, Modifiers, Placed, Workers};
 use crate::steps::Processes;
+use crate::steps::timer::Beat;
 
 /// How many items a connection holds where nothing is written.
 const MAX: usize = 1024;
@@ -131,6 +132,13 @@ fn stage(
         );
     }
     let retry = stage.retry.map(|r| r.value);
+    let max_waiting = match &executor {
+        // One item at a time, one that waits for its next attempt included.
+        Executor::Timer(timer) if !matches!(timer.beat, Beat::Each) => 1,
+        _ => retry
+            .and_then(|r| r.max_waiting)
+            .map_or(MAX_WAITING, |n| usize::try_from(n).unwrap_or(usize::MAX)),
+    };
     StageSettings {
         processes: external::processes(room, stage, &executor),
         executor,
@@ -139,9 +147,7 @@ fn stage(
             spec::MaxErrors::Count(n) => MaxErrors::Count(n),
             spec::MaxErrors::Percent(p) => MaxErrors::Percent(p),
         }),
-        max_waiting: retry
-            .and_then(|r| r.max_waiting)
-            .map_or(MAX_WAITING, |n| usize::try_from(n).unwrap_or(usize::MAX)),
+        max_waiting,
         policy: Policy {
             retry: retry.map(attempts),
             timeout: stage.timeout.map(|t| t.value),
@@ -248,7 +254,9 @@ fn executor(room: &Room<'_>, stage: &spec::Stage, out: &mut Diagnostics) -> Exec
         }
         ExecutorKind::Threads => ("threads", MOST_THREADS),
         ExecutorKind::Tasks => ("tasks", usize::MAX),
-        ExecutorKind::Timer => return Executor::Threads(NonZeroUsize::MIN),
+        ExecutorKind::Timer => {
+            return Executor::Timer(super::timer::read(room, stage, &written.node, out));
+        }
     };
     let n = match written.workers.map(|w| (w.value, w.at)) {
         Some((Workers::Auto, _)) => room.cx.cpus,

@@ -5,9 +5,10 @@ use super::Room;
 use super::settings::{Settings, policy};
 use super::wiring::Wiring;
 use crate::diagnostic::{At, Diagnostic, Diagnostics, nearest};
-use crate::plan::Policy;
+use crate::plan::{Executor, Policy};
 use crate::spec::{self, StepNode, keys};
 use crate::steps::modifiers::{Cast, Pack, Part, With};
+use crate::steps::timer::Ticks;
 use crate::steps::{self, ExprText, Group, Put, Reader, STEPS, Step, read_type};
 
 /// Every stage's steps, in the order of the file.
@@ -119,7 +120,21 @@ pub(super) fn read<'f>(
             steps: Vec::new(),
             out,
         };
-        reading.list(&stage.steps, settings.stages[number].policy);
+        let policy = settings.stages[number].policy;
+        if let (Some(node), Executor::Timer(timer)) =
+            (&stage.ticks, &settings.stages[number].executor)
+        {
+            reading.steps.push(ReadStep {
+                node,
+                policy,
+                known: Some(Known {
+                    group: Group::Source,
+                    step: Box::new(Ticks::of(timer.clone())),
+                }),
+                inner: Vec::new(),
+            });
+        }
+        reading.list(&stage.steps, policy);
         let read = Stage {
             steps: reading.steps,
         };

@@ -9,7 +9,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 
 use super::deadlock::{PATIENCE, Search, State};
 use crate::notice::{Notice, StageState};
-use crate::plan::Plan;
+use crate::plan::{Alive, Plan, StageId};
 use crate::pool::{Failure, Shared, Stage};
 use crate::wait::{Seen, Stop, Why};
 
@@ -37,6 +37,7 @@ pub(super) struct Course<'a, F> {
     rest: Shared,
     stages: &'a [Arc<Stage>],
     places: Vec<Place>,
+    alive: Alive,
     start: F,
 }
 
@@ -59,6 +60,7 @@ impl<'a, F: FnMut(&Arc<Stage>, &Shared)> Course<'a, F> {
             rest,
             stages,
             places,
+            alive: Alive::of(plan),
             start,
         }
     }
@@ -76,6 +78,7 @@ impl<'a, F: FnMut(&Arc<Stage>, &Shared)> Course<'a, F> {
         };
         loop {
             self.start_what_can();
+            self.end_timers();
             if !self.places.contains(&Place::Running) {
                 return;
             }
@@ -112,6 +115,16 @@ impl<'a, F: FnMut(&Arc<Stage>, &Shared)> Course<'a, F> {
                 self.look_for_deadlocks(now, &mut looked);
             } else {
                 seen = self.move_clock(seen);
+            }
+        }
+    }
+
+    /// Timers without an end of their own end with everything that does not come from them.
+    fn end_timers(&self) {
+        let over = |s: &StageId| matches!(self.places[s.index()], Place::Ended | Place::Failed);
+        if !self.alive.others.is_empty() && self.alive.others.iter().all(over) {
+            for timer in &self.alive.timers {
+                self.stages[timer.index()].end_source();
             }
         }
     }

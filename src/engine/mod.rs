@@ -27,6 +27,7 @@ use crate::expr::{Now, Scope};
 use crate::notice::{Ended, Exit, Level, Meters, Notice, StageState};
 use crate::plan::{self, Executor, Graph, Loop, Plan};
 use crate::pool::{Failure, Shared, Stage, Worker, drive, drive_all, threads};
+use crate::steps::timer::Beat;
 use crate::steps::{Output, RunError};
 use crate::wait::{Agent, Clock, RealClock, Registry, Stop, Why};
 use course::Course;
@@ -90,6 +91,15 @@ impl Works {
                 })
             })
             .collect();
+        for stage in &plan.stages {
+            if let Executor::Timer(timer) = &stage.executor
+                && matches!(timer.beat, Beat::Each)
+            {
+                for conn in &stage.inputs {
+                    conns[conn.index()].keep_stamps(&clock);
+                }
+            }
+        }
         for (cycle, of) in &cycles {
             let own: Vec<_> = of.conns.iter().map(|c| conns[c.index()].clone()).collect();
             cycle.bind(&own);

@@ -56,6 +56,15 @@ impl Graph {
         }
     }
 
+    /// How many nodes there are: the stages, and behind them the connections.
+    pub fn nodes(&self) -> usize {
+        self.nodes
+    }
+
+    pub fn edges(&self) -> impl Iterator<Item = (usize, usize)> + '_ {
+        self.edges.iter().copied()
+    }
+
     /// The strongly connected components of stages, writers before readers; a plain stage is a component
     /// of one.
     pub fn components(&self) -> Vec<Vec<StageId>> {

@@ -2,9 +2,11 @@
 //!
 //! Knows nothing of YAML, threads or channels.
 
+mod alive;
 mod graph;
 mod only;
 
+pub use alive::{Alive, reached};
 pub use graph::{Graph, Loop, components};
 
 use std::num::NonZeroUsize;

@@ -11,7 +11,8 @@ use super::segment::{HeadEnd, Parts, Segment};
 use super::sequencer::Sequencer;
 use super::stage::Way;
 use crate::channel::{Bounds, Conn, Cycle, Fifo, Full};
-use crate::plan::{self, Ordered, Policy};
+use crate::plan::{self, Executor, Ordered, Policy};
+use crate::steps::timer::{Beat, Rhythm};
 use crate::steps::{Enter, Memory, Op};
 
 /// Cuts the steps of a stage into segments.
@@ -23,7 +24,15 @@ pub(super) fn segments(
 ) -> Vec<Segment> {
     let workers = stage.executor.workers();
     let steps = &stage.program.steps;
-    let mut cuts: Vec<Cut> = vec![Cut::default()];
+    let timer = match &stage.executor {
+        Executor::Timer(timer) => Some(timer),
+        _ => None,
+    };
+    let mut cuts: Vec<Cut> = vec![Cut {
+        // A timer's rows come one by one.
+        single: timer.is_some(),
+        ..Cut::default()
+    }];
     let mut source = None;
     let mut at = 0;
     while at < steps.len() {
@@ -88,7 +97,9 @@ pub(super) fn segments(
         .collect();
     let ways = inputs.iter().chain(outputs.iter().map(|w| &w.conn));
     let narrow = ways.map(|c| c.batch_max()).min().unwrap_or(256);
-    let claim_max = if ordered && workers > 1 {
+    let claim_max = if timer.is_some() {
+        1
+    } else if ordered && workers > 1 {
         narrow.min((window / workers).max(1))
     } else {
         narrow
@@ -98,6 +109,10 @@ pub(super) fn segments(
     } else {
         claim_max * workers * 4
     };
+    let each = timer.filter(|t| matches!(t.beat, Beat::Each));
+    let pace = timer.filter(|t| !matches!(t.beat, Beat::Each));
+    let mut pace = pace.map(|t| Rhythm::new(t.clone()));
+    let mut delay = each.map(|t| t.delay);
     let last = cuts.len() - 1;
     let mut segments = Vec::new();
     for (i, cut) in cuts.into_iter().enumerate() {
@@ -117,6 +132,8 @@ pub(super) fn segments(
             sinks: cut.sinks,
             turn,
             claim_max,
+            pace: pace.take(),
+            delay: delay.take(),
             cycle: cycle.cloned(),
         }));
         if i < last {

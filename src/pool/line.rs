@@ -91,6 +91,14 @@ pub(super) struct Load {
 }
 
 impl Load {
+    /// A row that has not entered the first step yet.
+    pub(super) fn fresh(row: Batch) -> Load {
+        Load {
+            stack: vec![(0, row)],
+            ..Load::default()
+        }
+    }
+
     /// What it has made already belongs to it too.
     pub(super) fn prepend(&mut self, mut parts: Vec<Batch>) {
         parts.append(&mut self.done);

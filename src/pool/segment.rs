@@ -4,14 +4,16 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 
 use super::cut::Sink;
-use super::instance::Make;
+use super::instance::{Hands, Make};
 use super::line::Line;
 use super::sequencer::Sequencer;
-use crate::channel::{Claim, Conn, Cycle};
+use crate::channel::{Claim, Conn, Cycle, Found};
+use crate::steps::timer::{Look, Rhythm};
 use crate::steps::{Memory, Pull, RunError, Source};
 use crate::value::Batch;
 use crate::wait::{Agent, Wait, What};
@@ -46,6 +48,8 @@ pub(super) struct Segment {
     pub live: AtomicUsize,
     /// The most rows of one claim.
     claim_max: usize,
+    /// A timer's: each row runs so long after it came.
+    delay: Option<Duration>,
     /// The loop that the stage is in.
     cycle: Option<Arc<Cycle>>,
     agents: Mutex<Vec<Arc<Agent>>>,
@@ -66,6 +70,10 @@ struct Intake {
     ended: bool,
     /// It ended because the run was told to stop, and not because there was no more.
     drained: bool,
+    /// A timer that lets one row through a tick.
+    pace: Option<Rhythm>,
+    /// The source is to end, as soon as it has given what it has to give at once at its beginning.
+    closing: bool,
     /// The input to be asked first.
     first: usize,
 }
@@ -74,6 +82,8 @@ struct Intake {
 #[derive(Debug)]
 pub(super) enum Taken {
     Rows(Batch),
+    /// They are to be begun then (since the run's start).
+    Later(Batch, Duration),
     Wait(Wait),
     Ended,
     Stop(RunError),
@@ -94,6 +104,8 @@ pub(super) struct Parts {
     pub sinks: Vec<Sink>,
     pub turn: Option<Sequencer<Line>>,
     pub claim_max: usize,
+    pub pace: Option<Rhythm>,
+    pub delay: Option<Duration>,
     pub cycle: Option<Arc<Cycle>>,
 }
 
@@ -111,11 +123,13 @@ impl Segment {
             inputs: parts.inputs,
             intake: Mutex::new(Intake {
                 source: parts.source,
+                pace: parts.pace,
                 ..Intake::default()
             }),
             enough: AtomicBool::new(false),
             live: AtomicUsize::new(parts.live),
             claim_max: parts.claim_max,
+            delay: parts.delay,
             cycle: parts.cycle,
             agents: Mutex::new(Vec::new()),
         }
@@ -139,22 +153,22 @@ impl Segment {
     }
 
     /// Rows for a worker. `draining`: sources have ended.
-    pub(super) fn take(
-        &self,
-        agent: &Arc<Agent>,
-        draining: bool,
-        pull: impl FnOnce(&mut dyn Source, usize) -> Pull,
-    ) -> Taken {
+    pub(super) fn take(&self, draining: bool, hands: &mut Hands<'_>) -> Taken {
+        let agent = hands.agent;
         let mut intake = self.intake.lock();
         if self.has_enough() {
             intake.ended = true;
             return Taken::Ended;
         }
         let taken = if intake.returned.is_empty() {
-            self.take_new(&mut intake, agent, draining, pull)
+            self.take_new(&mut intake, draining, hands)
         } else {
             self.forget(agent);
             Taken::Rows(intake.returned.remove(0))
+        };
+        let (taken, later) = match taken {
+            Taken::Later(batch, due) => (Taken::Rows(batch), Some(due)),
+            taken => (taken, None),
         };
         match taken {
             Taken::Rows(batch) => {
@@ -163,7 +177,10 @@ impl Segment {
                 if let Some(next) = intake.waiting.pop() {
                     next.wake();
                 }
-                Taken::Rows(batch)
+                match later {
+                    Some(due) => Taken::Later(batch, due),
+                    None => Taken::Rows(batch),
+                }
             }
             Taken::Ended if intake.unbegun + intake.aside > 0 => {
                 intake.enlist(agent);
@@ -179,45 +196,71 @@ impl Segment {
         }
     }
 
-    fn take_new(
-        &self,
-        intake: &mut Intake,
-        agent: &Arc<Agent>,
-        draining: bool,
-        pull: impl FnOnce(&mut dyn Source, usize) -> Pull,
-    ) -> Taken {
+    fn take_new(&self, intake: &mut Intake, draining: bool, hands: &mut Hands<'_>) -> Taken {
+        let begun = intake.next_ord > 0;
         let taken = match &mut intake.source {
-            Some(_) if draining || intake.ended => {
-                intake.drained |= !intake.ended;
+            Some(_) if draining || intake.ended || (intake.closing && begun) => {
+                intake.drained |= draining && !intake.ended;
                 Taken::Ended
             }
-            Some(source) => match pull(&mut **source, self.claim_max) {
+            Some(source) => match pull(&mut **source, self.claim_max, hands) {
                 Pull::Rows(batch) => Taken::Rows(batch),
+                Pull::Wait(_) if intake.closing => Taken::Ended,
                 Pull::Wait(wait) => {
-                    intake.enlist(agent);
+                    intake.enlist(hands.agent);
                     Taken::Wait(wait)
                 }
                 Pull::End => Taken::Ended,
                 Pull::Stop(error) => Taken::Stop(error),
             },
-            None => self.take_from_conns(intake, agent),
+            None => match self.await_tick(intake, hands) {
+                Some(taken) => taken,
+                None => self.take_from_conns(intake, hands),
+            },
         };
-        let Taken::Rows(mut batch) = taken else {
-            return taken;
+        let (mut batch, later) = match taken {
+            Taken::Rows(batch) => (batch, None),
+            Taken::Later(batch, due) => (batch, Some(due)),
+            taken => return taken,
         };
         batch.ord = intake.next_ord;
         batch.span = batch.len() as u64;
         intake.next_ord += batch.span;
-        Taken::Rows(batch)
+        match later {
+            Some(due) => Taken::Later(batch, due),
+            None => Taken::Rows(batch),
+        }
     }
 
-    fn take_from_conns(&self, intake: &mut Intake, agent: &Arc<Agent>) -> Taken {
+    /// Where a timer lets rows through: what is instead of one, until its tick is there.
+    fn await_tick(&self, intake: &mut Intake, hands: &Hands<'_>) -> Option<Taken> {
+        let pace = intake.pace.as_mut()?;
+        let then = match pace.look(&*hands.shared.clock, hands.scope) {
+            Look::Now => return None,
+            Look::Then(then) => then,
+            Look::Over => return Some(Taken::Ended),
+            Look::Failed(error) => {
+                let message = format!("`until`: {error}");
+                return Some(Taken::Stop(RunError::Failed { message }));
+            }
+        };
+        // Who waits for a tick hears all the same that nothing will come any more.
+        let found: Vec<Found> = self.inputs.iter().map(|c| c.look(hands.agent)).collect();
+        if found.iter().all(|f| *f == Found::Closed) {
+            return Some(Taken::Ended);
+        }
+        Some(Taken::Wait(Wait::due(then)))
+    }
+
+    fn take_from_conns(&self, intake: &mut Intake, hands: &Hands<'_>) -> Taken {
+        let agent = hands.agent;
         let mut closed = 0;
         let n = self.inputs.len();
         for i in 0..n {
             let at = (intake.first + i) % n;
             let conn = &self.inputs[at];
-            match conn.claim(self.want(conn), agent) {
+            let (claim, since) = conn.claim_since(self.want(conn), agent);
+            match claim {
                 Claim::Batch(batch) => {
                     conn.leaves_cycle(batch.len(), self.cycle.as_ref());
                     intake.first = (at + 1) % n;
@@ -225,7 +268,16 @@ impl Segment {
                     for other in (0..n).filter(|o| *o != at) {
                         self.inputs[other].forget(agent);
                     }
-                    return Taken::Rows(batch);
+                    if let Some(pace) = &mut intake.pace {
+                        let _its_number = pace.take(&*hands.shared.clock);
+                    }
+                    return match self.delay {
+                        None => Taken::Rows(batch),
+                        Some(delay) => {
+                            let since = since.unwrap_or_else(|| hands.shared.clock.now());
+                            Taken::Later(batch, since.saturating_add(delay))
+                        }
+                    };
                 }
                 Claim::Closed => closed += 1,
                 Claim::Empty => {}
@@ -235,9 +287,12 @@ impl Segment {
         if closed == n {
             return Taken::Ended;
         }
-        Taken::Wait(Wait::for_(What::Get(
-            self.inputs.iter().map(|c| c.id()).collect(),
-        )))
+        let mut wait = Wait::for_(What::Get(self.inputs.iter().map(|c| c.id()).collect()));
+        if let Some(pace) = &mut intake.pace {
+            pace.leave();
+            wait.until = pace.end(&*hands.shared.clock);
+        }
+        Taken::Wait(wait)
     }
 
     /// How many rows to claim. Where steps wait, a worker takes only its share of what is there, so that the
@@ -332,6 +387,14 @@ impl Segment {
         }
     }
 
+    /// The source ends, whatever it could still give later.
+    pub(super) fn end_source(&self) {
+        let was = std::mem::replace(&mut self.intake.lock().closing, true);
+        if !was {
+            self.wake_workers();
+        }
+    }
+
     pub(super) fn has_enough(&self) -> bool {
         self.enough.load(Ordering::Acquire)
     }
@@ -364,6 +427,16 @@ impl Segment {
             conn.close_reader();
         }
     }
+}
+
+/// About so many rows of a source; what comes behind a row that ends the run is left out.
+fn pull(source: &mut dyn Source, want: usize, hands: &mut Hands<'_>) -> Pull {
+    let mut pull = source.pull(want, &mut hands.cx());
+    if let (Some(_), Pull::Rows(batch)) = (&hands.book.fatal, &mut pull) {
+        let before = hands.book.fatal_at as usize;
+        batch.retain(|i, _| i < before);
+    }
+    pull
 }
 
 impl Intake {

@@ -189,6 +189,11 @@ impl Stage {
         }
     }
 
+    /// A timer that has no end of its own ends with the rest of the run.
+    pub fn end_source(&self) {
+        self.segments[0].end_source();
+    }
+
     /// An item whose time has come, or when the next one's is.
     pub(super) fn take_up(&self, now: Duration) -> Result<Job, Option<Duration>> {
         let mut aside = self.aside.lock();

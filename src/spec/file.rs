@@ -105,6 +105,8 @@ pub struct Stage {
     pub from: Vec<Key>,
     pub to: To,
     pub executor: Option<Executor>,
+    /// The ticks of a timer without `from`, as if they were the first step.
+    pub ticks: Option<StepNode>,
     pub steps: Vec<StepNode>,
     pub ordered: Option<Placed<Ordered>>,
     pub after: Vec<Key>,

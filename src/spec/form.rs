@@ -291,6 +291,7 @@ impl Form<'_> {
             from: Vec::new(),
             to: To::All(Vec::new()),
             executor: None,
+            ticks: None,
             steps: Vec::new(),
             ordered: None,
             after: Vec::new(),
@@ -346,6 +347,20 @@ impl Form<'_> {
                 .push(d.help("`do:` lists the steps of the stage"));
             stage.incomplete = true;
         }
+        stage.ticks = stage
+            .executor
+            .as_ref()
+            .filter(|e| e.kind == ExecutorKind::Timer && stage.from.is_empty())
+            .map(|timer| StepNode {
+                key: Key {
+                    text: "timer".into(),
+                    at: timer.at,
+                },
+                node: timer.node.clone(),
+                steps: Vec::new(),
+                modifiers: Modifiers::default(),
+                at: timer.at,
+            });
         Some(stage)
     }
 

@@ -172,7 +172,7 @@ pub static STAGE: &[KeyDef] = &[
     key("threads", Form::Either(&[Form::Count(1), Form::Words(AUTO)]), "On so many threads of this program."),
     key("processes", Form::Either(&[Form::Count(1), Form::Words(AUTO), Form::Keys(PROCESSES)]), "Its external steps (`python`, `worker`, `exec`, `shell`) in so many processes; the others around them in threads."),
     key("tasks", Form::Either(&[Form::Count(1), Form::Words(AUTO)]), "So many items at once on an event loop."),
-    later("timer", Form::Any, "On a clock."),
+    key("timer", Form::Either(&[Form::Duration, Form::Keys(TIMER)]), "On a clock, one item at a time: without `from`, an item at each tick."),
     key("do", Form::Steps, "The steps that each item goes through."),
     key("ordered", Form::Either(&[Form::Bool, Form::Keys(ORDERED)]), "Do its items leave in the order in which they came?"),
     key("after", Form::Names, "It starts when these stages have ended without a failed item."),
@@ -184,6 +184,20 @@ pub static STAGE: &[KeyDef] = &[
     later("sets", Form::Names, "What user code here sets, notifies, meets or releases."),
     later("puts", Form::Names, "The queues that user code here puts into."),
 ];
+
+#[rustfmt::skip]
+pub static TIMER: &[KeyDef] = &[
+    key("every", Form::Duration, "From one tick to the next."),
+    key("delay", Form::Duration, "Before the first tick; with `from` and nothing else, before each item."),
+    key("cron", Form::Text, "When ticks come, as a cron line: minute, hour, day, month, weekday."),
+    key("timezone", Form::Text, "The time zone of the cron line (`Europe/Zurich`); the machine's by default."),
+    key("times", Form::Count(1), "So many ticks, and no more."),
+    key("until", Form::Any, "No more ticks after so long (`1h`), from a time on (RFC 3339), or as soon as an expression holds when one comes."),
+    key("missed", Form::Words(MISSED), "What becomes of a tick that comes while the last one is at work; `skip` by default."),
+];
+
+#[rustfmt::skip]
+pub static MISSED: &[Word] = &[word("skip"), word("burst")];
 
 #[rustfmt::skip]
 pub static AUTO: &[Word] = &[word("auto")];

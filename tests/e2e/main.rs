@@ -24,6 +24,9 @@ mod guards;
 /// What is proven of guards before a run, and said.
 mod proofs;
 
+/// Timers, on a virtual clock.
+mod timers;
+
 /// The number of workers, the size of a connection and the form of a file never change a result.
 mod sameness;
 

@@ -5,7 +5,6 @@ const NOT_YET: &[&str] = &[
     "limits: {web: {concurrent: 2}}",
     "pipes: {ask: {of: int, reply: int}}",
     "stages: {s: {processes: 2, do: [{range: 3}]}}",
-    "stages: {s: {timer: 1s, do: [{print: x}]}}",
     "stages: {s: {do: [{exec: [date]}]}}",
     "stages: {s: {do: [{shell: date}]}}",
     "stages: {s: {do: [{range: 3}, {worker: [cat]}]}}",

@@ -1,6 +1,7 @@
 //! Runs one test: the plan of its stage, or the whole, with what is given in the place of sources, and what
 //! leaves kept. Time is virtual, so that no test waits.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use crossbeam_channel::unbounded;
@@ -10,7 +11,7 @@ use super::compare::{How, differences};
 use crate::check::{Case, Errors, Items};
 use crate::engine::{self, Options};
 use crate::notice::{Ended, Exit, Notice};
-use crate::plan::{ConnId, OnError, Plan, Policy, Program, Stage, StageId, Step};
+use crate::plan::{Alive, ConnId, Executor, OnError, Plan, Policy, Program, Stage, StageId, Step};
 use crate::steps::rehearsal::{Kept, given};
 use crate::steps::{Op, Outcome, Output};
 use crate::value::Type;
@@ -36,6 +37,22 @@ fn whole(mut plan: Plan, case: &Case) -> Result<(Plan, Keeps), String> {
     let Items::Each(each) = &case.given else {
         return Err("BUG: a test of the whole pipeline without names".into());
     };
+    let timers = Alive::of(&plan);
+    let given = |s: &&StageId| {
+        each.iter()
+            .any(|(n, _)| **n == *plan.stages[s.index()].name)
+    };
+    if let Some(timer) = timers
+        .timers
+        .iter()
+        .find(|s| !given(s))
+        .filter(|_| timers.is_endless())
+    {
+        return Err(format!(
+            "the timer `{}` goes on until it is stopped: give it its ticks in `given`, or `times`",
+            plan.stages[timer.index()].name
+        ));
+    }
     let mut keeps = Vec::new();
     for stage in &mut plan.stages {
         let items = each
@@ -44,6 +61,8 @@ fn whole(mut plan: Plan, case: &Case) -> Result<(Plan, Keeps), String> {
             .map(|(_, items)| items);
         match (stage.inputs.is_empty(), items) {
             (true, Some(items)) => begin(stage, items)?,
+            // Its ticks come on the clock of the test.
+            (true, None) if matches!(stage.executor, Executor::Timer(_)) => {}
             (true, None) => {
                 return Err(format!(
                     "nothing is `given` to `{}`, which begins with a source",
@@ -115,6 +134,10 @@ fn begin(stage: &mut Stage, items: &[Json]) -> Result<(), String> {
     let op =
         given(items, &stage.takes).map_err(|(n, why)| format!("item {n} of `given`: {why}"))?;
     let step = hidden("given", op);
+    // What is given comes at once, also in the place of ticks.
+    if let Executor::Timer(_) = &stage.executor {
+        stage.executor = Executor::Threads(NonZeroUsize::MIN);
+    }
     match stage.program.steps.first_mut() {
         Some(first) if matches!(first.op, Op::Source(_)) => *first = step,
         _ => stage.program.steps.insert(0, step),

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::faults::{Again, Attempt, Failure, FaultBook};
 use super::instance::{Hands, Instance};
-use super::line::{Halt, Line};
+use super::line::{Halt, Line, Load};
 use super::segment::{HeadEnd, Segment, Taken};
 use super::sequencer::Range;
 use super::shared::Shared;
@@ -340,6 +340,10 @@ impl Worker {
                     self.current = segment;
                     return self.start(batch);
                 }
+                Taken::Later(batch, due) => {
+                    self.put_off(segment, batch, due);
+                    return Ok(Turn::More);
+                }
                 Taken::Wait(wait) => waits = Some(wait),
                 Taken::Ended => {
                     if self.leave(segment) {
@@ -368,14 +372,7 @@ impl Worker {
         self.book.input = None;
         let lost = self.book.dropped + self.book.dead;
         let behind = self.book.unfinished;
-        let taken = self.stage.segments[segment].take(&self.agent, draining, |source, want| {
-            let mut pull = source.pull(want, &mut hands!(self).cx());
-            if let (Some(_), Pull::Rows(batch)) = (&self.book.fatal, &mut pull) {
-                let before = self.book.fatal_at as usize;
-                batch.retain(|i, _| i < before);
-            }
-            pull
-        });
+        let taken = self.stage.segments[segment].take(draining, &mut hands!(self));
         // Rows that failed in the source were taken too.
         let fatal = self.book.fatal.as_ref().map_or(0, Failure::rows);
         let failed = self.book.dropped + self.book.dead - lost + fatal;
@@ -455,6 +452,29 @@ impl Worker {
             self.book.input = Some(row.clone());
         }
         self.segments[self.current].head.enter(vec![row]);
+    }
+
+    /// Rows that are to be begun later wait aside, and the worker does something else.
+    fn put_off(&mut self, segment: usize, mut batch: Batch, due: Duration) {
+        while !batch.is_empty() {
+            let mut row = batch.split_front(1);
+            self.took(segment, 1);
+            let input = (!self.stage.dead.is_empty()).then(|| {
+                row.blocks_mut().seal();
+                row.keep_origins();
+                row.clone()
+            });
+            let job = Job {
+                segment,
+                ord: row.ord,
+                span: row.span,
+                load: Load::fresh(row),
+                attempt: Attempt::default(),
+                input,
+            };
+            self.stage.set_aside(due, job);
+            self.stage.segments[segment].begun(1);
+        }
     }
 
     /// An item that was set aside goes on.

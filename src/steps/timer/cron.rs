@@ -47,6 +47,11 @@ impl Cron {
         })
     }
 
+    /// As it was written.
+    pub fn line(&self) -> &str {
+        &self.line
+    }
+
     /// The name of the time zone.
     pub fn zone(&self) -> &str {
         self.zone.iana_name().unwrap_or("UTC")

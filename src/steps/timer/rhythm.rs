@@ -107,7 +107,13 @@ impl Rhythm {
             Next::In(due) => (due <= now, due),
             Next::At(due) => {
                 let away = Duration::try_from(due.duration_since(wall)).unwrap_or_default();
-                (due <= wall, now.saturating_add(away.min(GLANCE)))
+                // A virtual clock is not set.
+                let away = if clock.is_real() {
+                    away.min(GLANCE)
+                } else {
+                    away
+                };
+                (due <= wall, now.saturating_add(away))
             }
         };
         if there {
@@ -390,7 +396,7 @@ mod tests {
         }
 
         fn is_real(&self) -> bool {
-            false
+            true
         }
     }
 
