@@ -255,6 +255,7 @@ fn until(room: &Room<'_>, node: &Node, out: &mut Diagnostics) -> Option<Until> {
         types: room,
         folder: &room.file.folder,
         scope: &room.scope,
+        processes: None,
     };
     Some(Until::When(condition.compile(None, &cx)))
 }

@@ -127,7 +127,7 @@ pub(super) fn segments(
             head: cut.head,
             head_end: cut.head_end.map_or(HeadEnd::On, HeadEnd::Part),
             single: cut.single,
-            task: matches!(stage.executor, plan::Executor::Tasks(_)),
+            task: matches!(stage.executor, Executor::Tasks(_)),
             live: stage.executor.threads(),
             sinks: cut.sinks,
             turn,
