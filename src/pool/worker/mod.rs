@@ -16,7 +16,7 @@ use super::stage::{Job, Stage};
 use crate::channel::Conn;
 use crate::expr::Scope;
 use crate::plan::Retry;
-use crate::steps::{ItemError, Memory, Outcome, Pull, Tally};
+use crate::steps::{ItemError, Memory, Outcome, Tally};
 use crate::value::Batch;
 use crate::wait::{Agent, Wait, Who};
 
