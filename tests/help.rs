@@ -121,7 +121,11 @@ fn the_manual_has_a_page_for_each_command() {
 #[test]
 fn what_new_makes_is_valid_without_a_warning_and_runs() {
     let folder = TempDir::new().expect("a temporary folder");
-    for (kind, shows) in [("log", "/search     2"), ("dag", "b         3")] {
+    for (kind, shows) in [
+        ("log", "/search     2"),
+        ("csv", "CH            3       7  410.5"),
+        ("dag", "b         3"),
+    ] {
         let made = types(&["new", kind, "--kind", kind], folder.path());
         assert!(made.status.success(), "{made:?}");
         let file = format!("{kind}/pipeline.yaml");
@@ -131,6 +135,8 @@ fn what_new_makes_is_valid_without_a_warning_and_runs() {
             "{}",
             String::from_utf8_lossy(&valid.stderr)
         );
+        let tested = types(&["test", &file], folder.path());
+        assert!(tested.status.success(), "{tested:?}");
         let ran = types(&["run", "-q", &file], folder.path());
         let out = String::from_utf8_lossy(&ran.stdout);
         assert!(ran.status.success() && out.contains(shows), "{ran:?}");

@@ -10,7 +10,7 @@ use crate::report::paint::Color;
 pub(super) struct Args {
     /// The folder to make
     name: PathBuf,
-    /// What to begin with: `log` counts in an access log, `dag` has stages side by side
+    /// What to begin with: `log` counts in an access log, `csv` joins two tables, `dag` has stages side by side
     #[arg(long, value_enum, default_value_t)]
     kind: Kind,
 }
@@ -19,22 +19,31 @@ pub(super) struct Args {
 enum Kind {
     #[default]
     Log,
+    Csv,
     Dag,
 }
 
+/// The name and the text of a file.
+type File = (&'static str, &'static str);
+
 impl Kind {
-    /// The pipeline, and the data's name and text.
-    fn files(self) -> (&'static str, &'static str, &'static str) {
+    /// The pipeline, and its data.
+    fn files(self) -> (&'static str, &'static [File]) {
         match self {
             Kind::Log => (
                 include_str!("starters/log.yaml"),
-                "access.log",
-                include_str!("starters/access.log"),
+                &[("access.log", include_str!("starters/access.log"))],
+            ),
+            Kind::Csv => (
+                include_str!("starters/csv.yaml"),
+                &[
+                    ("orders.csv", include_str!("starters/orders.csv")),
+                    ("customers.csv", include_str!("starters/customers.csv")),
+                ],
             ),
             Kind::Dag => (
                 include_str!("starters/dag.yaml"),
-                "events.jsonl",
-                include_str!("starters/events.jsonl"),
+                &[("events.jsonl", include_str!("starters/events.jsonl"))],
             ),
         }
     }
@@ -51,7 +60,9 @@ pub(super) fn run(args: &Args, color: Color) -> Exit {
             screen.raw(&format!("{} {path}; now try", screen.paint.good("made")));
             print(
                 &screen,
-                &format!("  millstream graph {path}\n  millstream run {path}\n"),
+                &format!(
+                    "  millstream graph {path}\n  millstream test {path}\n  millstream run {path}\n"
+                ),
             )
         }
         Err(why) => {
@@ -67,18 +78,19 @@ fn make(folder: &Path, kind: Kind) -> Result<PathBuf, String> {
         .file_name()
         .and_then(|n| n.to_str())
         .ok_or_else(|| format!("{} is no name for a folder", folder.display()))?;
-    let (pipeline, data_name, data) = kind.files();
+    let (pipeline, data) = kind.files();
     // In quotes, as JSON: that is YAML too, whatever the name is.
     let name = serde_json::Value::from(name).to_string();
     let pipeline = pipeline
         .replace("SCHEMA", "schema.json")
         .replace("name: NAME", &format!("name: {name}"));
     let path = folder.join("pipeline.yaml");
-    let files = [
+    let schema = crate::schema::text();
+    let mut files = vec![
         (path.clone(), &*pipeline),
-        (folder.join(data_name), data),
-        (folder.join("schema.json"), &crate::schema::text()),
+        (folder.join("schema.json"), &schema),
     ];
+    files.extend(data.iter().map(|(name, text)| (folder.join(name), *text)));
     if let Some(parent) = folder.parent() {
         std::fs::create_dir_all(parent)
             .map_err(|e| format!("cannot make {}: {e}", parent.display()))?;
