@@ -6,6 +6,7 @@ pub mod cli;
 pub mod diagnostic;
 pub mod engine;
 pub mod expr;
+pub mod net;
 pub mod notice;
 pub mod pipeline;
 pub mod plan;

@@ -16,17 +16,18 @@ const EDGES: &[(&str, &[&str])] = &[
     ("value",      &[]),
     ("wait",       &[]),
     ("notice",     &[]),
+    ("net",        &["wait"]),
     ("expr",       &["value", "diagnostic"]),
     ("sync",       &["wait", "value"]),
     ("channel",    &["wait", "value"]),
     ("worker",     &["value", "wait", "sync", "channel"]),
     // Three tenses: written, meant, happening.
     ("spec",       &["value", "diagnostic", "rules"]),
-    ("steps",      &["value", "expr", "sync", "channel", "worker", "wait", "spec", "diagnostic", "rules"]),
+    ("steps",      &["value", "expr", "sync", "channel", "worker", "wait", "net", "spec", "diagnostic", "rules"]),
     ("plan",       &["value", "expr", "steps", "diagnostic"]),
     ("check",      &["spec", "plan", "steps", "expr", "value", "diagnostic", "rules", "schema"]),
-    ("pool",       &["plan", "steps", "channel", "sync", "wait", "value", "worker", "notice", "expr"]),
-    ("engine",     &["pool", "plan", "steps", "channel", "sync", "wait", "value", "worker", "notice", "expr"]),
+    ("pool",       &["plan", "steps", "channel", "sync", "wait", "net", "value", "worker", "notice", "expr"]),
+    ("engine",     &["pool", "plan", "steps", "channel", "sync", "wait", "net", "value", "worker", "notice", "expr"]),
     ("schema",     &["spec", "steps", "diagnostic"]),
     // Faces.
     ("report",     &["plan", "value", "notice", "steps", "diagnostic", "rules"]),
@@ -34,7 +35,7 @@ const EDGES: &[(&str, &[&str])] = &[
                      "notice", "diagnostic", "rules", "schema"]),
     ("pipeline",   &["report", "engine", "check", "plan", "steps", "spec", "wait", "notice", "diagnostic"]),
     ("lib",        &["pipeline", "cli", "report", "engine", "pool", "check", "plan", "steps", "spec", "worker", "channel", "sync",
-                     "expr", "value", "wait", "notice", "diagnostic", "rules", "schema"]),
+                     "expr", "value", "wait", "net", "notice", "diagnostic", "rules", "schema"]),
     ("main",       &[]),
 ];
 

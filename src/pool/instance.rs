@@ -186,6 +186,7 @@ impl Hands<'_> {
             output: &*self.shared.output,
             conns: &self.shared.conns,
             commons: &self.shared.commons,
+            net: &self.shared.net,
         }
     }
 }

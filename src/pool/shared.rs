@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 
 use super::faults::Failure;
 use crate::channel::Conn;
+use crate::net::Net;
 use crate::notice::{Meters, Notice};
 use crate::steps::Output;
 use crate::sync::Commons;
@@ -24,6 +25,7 @@ pub struct Shared {
     pub stop: Stop,
     /// Guards and values.
     pub commons: Arc<Commons>,
+    pub net: Arc<Net>,
     /// In the order of the plan.
     pub conns: Arc<[Arc<Conn>]>,
     /// Told when a stage has closed its ends, with its number.

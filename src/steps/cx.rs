@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::channel::{Broken, Conn};
 use crate::expr::Scope;
+use crate::net::Net;
 use crate::sync::Commons;
 use crate::value::{Cell, Row};
 use crate::wait::{Agent, Clock};
@@ -99,6 +100,8 @@ pub struct ItemError {
     pub output: Option<String>,
     /// When the other side asked to be tried again (`Retry-After`).
     pub after: Option<Duration>,
+    /// Another attempt would come to the same.
+    pub for_good: bool,
 }
 
 impl ItemError {
@@ -109,6 +112,7 @@ impl ItemError {
             message: message.into(),
             output: None,
             after: None,
+            for_good: false,
         }
     }
 
@@ -181,6 +185,7 @@ pub struct Cx<'a> {
     pub conns: &'a [Arc<Conn>],
     /// Guards and values, by their numbers.
     pub commons: &'a Commons,
+    pub net: &'a Net,
     /// The number of the step in its stage.
     pub step: u32,
 }

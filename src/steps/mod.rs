@@ -17,6 +17,7 @@ mod coordinate;
 mod cx;
 mod dead_letter;
 mod each;
+mod fetch;
 mod fields;
 mod files;
 mod filter;

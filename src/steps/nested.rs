@@ -86,6 +86,7 @@ impl Nested {
                 output: cx.output,
                 conns: cx.conns,
                 commons: cx.commons,
+                net: cx.net,
                 step: cx.step,
             };
             match step.run(batch, &mut inner) {

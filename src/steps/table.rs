@@ -70,6 +70,7 @@ pub static STEPS: &[&StepDef] = &[
     &super::group::GROUP,
     &super::sort::SORT,
     &super::top::TOP,
+    &super::fetch::FETCH,
     &super::sleep::SLEEP,
     &super::call::CALL,
     &super::put::PUT,

@@ -4,6 +4,7 @@ use parking_lot::Mutex;
 
 use super::{BatchStep, Cx, Faults, Flow, ItemError, Op, Output, Pull, RunError, Source, Tally};
 use crate::expr::Scope;
+use crate::net::Net;
 use crate::sync::Commons;
 use crate::value::{Batch, Row};
 use crate::wait::{Registry, VirtualClock};
@@ -49,7 +50,7 @@ impl Output for Streams {
 }
 
 /// A bench on which steps run.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Bench {
     pub scope: Scope,
     pub clock: VirtualClock,
@@ -57,6 +58,21 @@ pub struct Bench {
     pub streams: Streams,
     pub tally: Tally,
     pub commons: Commons,
+    pub net: Net,
+}
+
+impl Default for Bench {
+    fn default() -> Bench {
+        Bench {
+            scope: Scope::default(),
+            clock: VirtualClock::default(),
+            faults: Kept::default(),
+            streams: Streams::default(),
+            tally: Tally::default(),
+            commons: Commons::default(),
+            net: Net::new(|loop_| std::thread::Builder::new().spawn(loop_).map(drop)),
+        }
+    }
 }
 
 impl Bench {
@@ -71,6 +87,7 @@ impl Bench {
             output: &self.streams,
             conns: &[],
             commons: &self.commons,
+            net: &self.net,
             step: 0,
         })
     }

@@ -2,6 +2,7 @@
 //! concern; a test is data through one helper, [`case::Case`].
 
 mod case;
+mod server;
 
 /// The pipelines that the repository ships do what they say.
 mod shipped;
@@ -35,6 +36,8 @@ mod endings;
 
 /// What came before the item that ends a run has gone its way.
 mod before_the_end;
+/// `fetch`, `tasks` and limits, with a small web site.
+mod net;
 
 /// Signals, a reader that goes away, a disk that is full.
 mod stopping;

@@ -9,7 +9,6 @@ const NOT_YET: &[&str] = &[
     "stages: {s: {do: [{shell: date}]}}",
     "stages: {s: {do: [{range: 3}, {worker: [cat]}]}}",
     "stages: {s: {do: [{range: 3}, {python: 'f.py:f'}]}}",
-    "stages: {s: {do: [{range: 3}, {fetch: 'http://localhost/'}]}}",
     "stages: {s: {do: [{range: 3}, {ask: ask}]}}",
 ];
 

@@ -65,6 +65,7 @@ impl Plan {
                 output: cx.output,
                 conns: cx.conns,
                 commons: cx.commons,
+                net: cx.net,
                 step: cx.step,
             };
             let batch = match source.pull(256, &mut inner) {

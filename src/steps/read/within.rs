@@ -94,6 +94,7 @@ impl Within {
             output,
             conns,
             commons,
+            net,
             step,
         } = cx;
         let mut faults = Of {
@@ -110,6 +111,7 @@ impl Within {
             output: *output,
             conns,
             commons,
+            net,
             step: *step,
         };
         let mut source = self.plan.recipe.source(Ok(places), &self.pool);
