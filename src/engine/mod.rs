@@ -131,6 +131,7 @@ impl Works {
             registry,
             stop,
             commons,
+            net: Arc::new(Net::new(|work| threads::start("network", work).map(drop))),
             conns,
             closed,
             verdict,
@@ -146,7 +147,6 @@ impl Works {
 
 /// Runs a plan to its end.
 pub fn run(plan: &Plan, options: Options) -> (Ended, Books) {
-<<<<<<< HEAD
     let began = options.clock.now();
     let Works {
         shared,
@@ -154,66 +154,6 @@ pub fn run(plan: &Plan, options: Options) -> (Ended, Books) {
         scope,
         told,
     } = Works::build(plan, options);
-=======
-    let Options {
-        clock,
-        output,
-        notices,
-        meters,
-        registry,
-        stop,
-    } = options;
-    let began = clock.now();
-    stop.watch(&registry);
-    let cycles = cycles(plan);
-    let commons = Arc::new(commons::of(plan));
-    let conns: Arc<[Arc<Conn>]> = plan
-        .conns
-        .iter()
-        .map(|c| {
-            let conn = connect(c, &plan.scope);
-            Arc::new(match cycle_of(&cycles, |of| of.conns.contains(&c.id)) {
-                Some(cycle) => conn.in_cycle(&cycle),
-                None => conn,
-            })
-        })
-        .collect();
-    for (cycle, of) in &cycles {
-        let own: Vec<_> = of.conns.iter().map(|c| conns[c.index()].clone()).collect();
-        cycle.bind(&own);
-    }
-    let stages: Vec<Arc<Stage>> = plan
-        .stages
-        .iter()
-        .map(|s| {
-            Arc::new(Stage::new(
-                s,
-                &conns,
-                cycle_of(&cycles, |c| c.stages.contains(&s.id)),
-            ))
-        })
-        .collect();
-    let (closed, told) = unbounded();
-    let verdict = Arc::default();
-    let scope = Scope {
-        shared: Some(commons::live(plan, &commons, &conns)),
-        clock: (!clock.is_real()).then(|| Arc::new(Wall(clock.clone())) as Arc<dyn Now>),
-        ..plan.scope.clone()
-    };
-    let shared = Shared {
-        clock,
-        output,
-        notices,
-        meters,
-        registry,
-        stop,
-        commons,
-        net: Arc::new(Net::new(|work| threads::start("network", work).map(drop))),
-        conns,
-        closed,
-        verdict,
-    };
->>>>>>> 0c003dd (Add fetch: ask a server, from a stage of tasks or of threads)
     let count = plan.stages.iter().map(|s| s.executor.threads()).sum();
     let why = match threads::workers(count) {
         Ok(pool) => {

@@ -299,15 +299,11 @@ impl FaultBook {
 
 impl Faults for FaultBook {
     fn fail(&mut self, origin: u32, item: Row<'_>, error: ItemError) {
-<<<<<<< HEAD
         if self.fatal.is_some() {
             self.unfinished += 1;
             return;
         }
-        if self.may_retry() && self.again.is_none() {
-=======
         if !error.for_good && self.may_retry() && self.again.is_none() {
->>>>>>> 0c003dd (Add fetch: ask a server, from a stage of tasks or of threads)
             self.again = Some(Again {
                 row: Batch::of_row(item),
                 error,
