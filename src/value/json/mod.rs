@@ -4,6 +4,7 @@
 //! a text goes straight into the cells of a row, strings without escapes as spans of the text.
 
 mod read;
+mod tagged;
 mod write;
 
 pub use read::{JsonReader, Want, Wanted};

@@ -11,10 +11,20 @@ pub struct JsonRows {
     /// For each field `{"name":` or `,"name":`; none where the item is not a record.
     prefixes: Option<Vec<Box<[u8]>>>,
     rest: Option<usize>,
+    cell: fn(&Cell, &Blocks, &mut Vec<u8>),
 }
 
 impl JsonRows {
     pub fn new(shape: &Shape) -> JsonRows {
+        JsonRows::with(shape, Cell::write_json)
+    }
+
+    /// Rows as [`Cell::write_tagged`] writes values.
+    pub fn tagged(shape: &Shape) -> JsonRows {
+        JsonRows::with(shape, Cell::write_tagged)
+    }
+
+    fn with(shape: &Shape, cell: fn(&Cell, &Blocks, &mut Vec<u8>)) -> JsonRows {
         let prefixes = shape.record().map(|r| {
             let name = |(i, f): (usize, &super::super::Field)| {
                 let mut text = vec![if i == 0 { b'{' } else { b',' }];
@@ -27,17 +37,18 @@ impl JsonRows {
         JsonRows {
             prefixes,
             rest: shape.rest_slot(),
+            cell,
         }
     }
 
     /// Appends one row as one JSON value, without an end of line.
     pub fn write(&self, row: Row<'_>, out: &mut Vec<u8>) {
         let Some(prefixes) = &self.prefixes else {
-            return row.cells[0].write_json(row.blocks, out);
+            return (self.cell)(&row.cells[0], row.blocks, out);
         };
         for (prefix, cell) in prefixes.iter().zip(row.cells) {
             out.extend_from_slice(prefix);
-            cell.write_json(row.blocks, out);
+            (self.cell)(cell, row.blocks, out);
         }
         let mut empty = prefixes.is_empty();
         if let Some(map) = self.rest.and_then(|slot| row.cells[slot].as_map()) {
@@ -48,7 +59,7 @@ impl JsonRows {
                     b','
                 });
                 write_key(key, row.blocks, out);
-                value.write_json(row.blocks, out);
+                (self.cell)(value, row.blocks, out);
             }
         }
         if empty {
@@ -150,14 +161,14 @@ fn write_base64(bytes: &[u8], out: &mut Vec<u8>) {
     out.truncate(at + written);
 }
 
-fn write_bytes(bytes: &[u8], out: &mut Vec<u8>) {
+pub(super) fn write_bytes(bytes: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
     write_base64(bytes, out);
     out.push(b'"');
 }
 
 /// A key of a map and its colon; in JSON every key is a string.
-fn write_key(key: &Cell, blocks: &Blocks, out: &mut Vec<u8>) {
+pub(super) fn write_key(key: &Cell, blocks: &Blocks, out: &mut Vec<u8>) {
     match key.as_str(blocks) {
         Some(text) => write_string(text, out),
         None => {
