@@ -3,12 +3,17 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crossbeam_channel::Sender;
+
 use crate::channel::Conn;
 use crate::expr;
+use crate::notice::{Level, Notice};
 use crate::plan::{ConnKind, Plan};
 use crate::steps::GuardKind;
 use crate::sync::{Barrier, Commons, Condition, Declared, Event, Guard, Permits, Values};
 use crate::value::Cell;
+use crate::wait::{Clock, Registry};
+use crate::worker::broker::{Broker, Names, Ports};
 
 pub(super) fn of(plan: &Plan) -> Commons {
     let guards = plan.guards.iter().zip(0..);
@@ -29,10 +34,54 @@ pub(super) fn of(plan: &Plan) -> Commons {
         });
         all.collect()
     };
+    let (values, arrays) = (declared(&plan.values), declared(&plan.arrays));
+    let shared = if values.is_empty() && arrays.is_empty() {
+        None
+    } else {
+        Values::shared(&values, &arrays).ok()
+    };
     Commons {
         guards: guards.collect(),
-        values: Values::new(&declared(&plan.values), &declared(&plan.arrays)),
+        // Without memory that others can map, user code asks us.
+        values: shared.unwrap_or_else(|| Values::new(&values, &arrays)),
     }
+}
+
+/// Who answers user code of a run.
+pub(super) fn broker(
+    plan: &Plan,
+    commons: &Arc<Commons>,
+    conns: &Arc<[Arc<Conn>]>,
+    clock: &Arc<dyn Clock>,
+    registry: &Arc<Registry>,
+    notices: &Sender<Notice>,
+) -> Arc<Broker> {
+    let numbered = |values: &[crate::plan::Value]| {
+        let names = values.iter().map(|v| v.name.to_string());
+        names.zip(0..).collect()
+    };
+    let guards = plan.guards.iter().zip(0..);
+    let queues = plan.conns.iter().filter(|c| c.kind == ConnKind::Queue);
+    let notices = notices.clone();
+    Broker::new(Ports {
+        commons: commons.clone(),
+        conns: conns.clone(),
+        clock: clock.clone(),
+        registry: registry.clone(),
+        names: Names {
+            guards: guards
+                .map(|(guard, n)| (guard.name.to_string(), (n, guard.kind.name())))
+                .collect(),
+            values: numbered(&plan.values),
+            arrays: numbered(&plan.arrays),
+            queues: queues.map(|c| (c.name.to_string(), c.id.0)).collect(),
+        },
+        warn: Arc::new(move |text| {
+            let level = Level::Warning;
+            let _unheard = notices.send(Notice::Log { level, text });
+        }),
+        types: plan.conns.iter().map(|c| c.of.clone()).collect(),
+    })
 }
 
 /// What expressions see of a run: values, arrays, and how full the queues are.

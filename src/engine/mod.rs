@@ -123,6 +123,7 @@ impl Works {
             clock: (!clock.is_real()).then(|| Arc::new(Wall(clock.clone())) as Arc<dyn Now>),
             ..plan.scope.clone()
         };
+        let broker = commons::broker(plan, &commons, &conns, &clock, &registry, &notices);
         let shared = Shared {
             clock,
             output,
@@ -132,6 +133,7 @@ impl Works {
             stop,
             commons,
             net: Arc::new(Net::new(|work| threads::start("network", work).map(drop))),
+            broker,
             conns,
             closed,
             verdict,
@@ -154,6 +156,13 @@ pub fn run(plan: &Plan, options: Options) -> (Ended, Books) {
         scope,
         told,
     } = Works::build(plan, options);
+    // Only where there is somebody who could ask.
+    let external =
+        |s: &plan::Stage| matches!(s.executor, Executor::Processes(_) | Executor::Timer(_));
+    let serving = plan.stages.iter().any(external).then(|| {
+        let broker = shared.broker.clone();
+        threads::start("broker", move || broker.serve())
+    });
     let count = plan.stages.iter().map(|s| s.executor.threads()).sum();
     let why = match threads::workers(count) {
         Ok(pool) => {
@@ -167,6 +176,11 @@ pub fn run(plan: &Plan, options: Options) -> (Ended, Books) {
         }
         Err(error) => Some(format!("the system gives no more threads: {error}")),
     };
+    if let Some(Ok(serving)) = serving {
+        shared.broker.end();
+        // A panic there is said on standard error, and there is nobody to be answered any more.
+        let _panicked = serving.join();
+    }
     course::glance(&shared);
     let took = shared.clock.now().saturating_sub(began);
     let books = Books::of(plan, &shared.meters, &shared.conns, &shared.commons);

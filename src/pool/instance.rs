@@ -187,6 +187,7 @@ impl Hands<'_> {
             conns: &self.shared.conns,
             commons: &self.shared.commons,
             net: &self.shared.net,
+            broker: Some(&self.shared.broker),
         }
     }
 }

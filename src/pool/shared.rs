@@ -13,6 +13,7 @@ use crate::notice::{Meters, Notice};
 use crate::steps::Output;
 use crate::sync::Commons;
 use crate::wait::{Clock, Registry, Stop, Why};
+use crate::worker::broker::Broker;
 
 /// What all workers of a run share.
 #[derive(Clone)]
@@ -26,6 +27,8 @@ pub struct Shared {
     /// Guards and values.
     pub commons: Arc<Commons>,
     pub net: Arc<Net>,
+    /// Who answers user code that asks for them.
+    pub broker: Arc<Broker>,
     /// In the order of the plan.
     pub conns: Arc<[Arc<Conn>]>,
     /// Told when a stage has closed its ends, with its number.

@@ -9,6 +9,7 @@ use crate::net::Net;
 use crate::sync::Commons;
 use crate::value::{Cell, Row};
 use crate::wait::{Agent, Clock};
+use crate::worker::broker::Broker;
 
 /// How an item ended in a stage. Every row that a stage takes, or makes, ends in exactly one of these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -186,6 +187,8 @@ pub struct Cx<'a> {
     /// Guards and values, by their numbers.
     pub commons: &'a Commons,
     pub net: &'a Net,
+    /// Who answers user code in other programs.
+    pub broker: Option<&'a Arc<Broker>>,
     /// The number of the step in its stage.
     pub step: u32,
 }

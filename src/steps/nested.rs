@@ -87,6 +87,7 @@ impl Nested {
                 conns: cx.conns,
                 commons: cx.commons,
                 net: cx.net,
+                broker: cx.broker,
                 step: cx.step,
             };
             match step.run(batch, &mut inner) {

@@ -88,6 +88,7 @@ impl Bench {
             conns: &[],
             commons: &self.commons,
             net: &self.net,
+            broker: None,
             step: 0,
         })
     }

@@ -66,6 +66,7 @@ impl Plan {
                 conns: cx.conns,
                 commons: cx.commons,
                 net: cx.net,
+                broker: cx.broker,
                 step: cx.step,
             };
             let batch = match source.pull(256, &mut inner) {

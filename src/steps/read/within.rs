@@ -95,6 +95,7 @@ impl Within {
             conns,
             commons,
             net,
+            broker,
             step,
         } = cx;
         let mut faults = Of {
@@ -112,6 +113,7 @@ impl Within {
             conns,
             commons,
             net,
+            broker: *broker,
             step: *step,
         };
         let mut source = self.plan.recipe.source(Ok(places), &self.pool);

@@ -12,7 +12,8 @@ use super::request::{Op, Refusal, Request};
 use super::{Bell, Broker};
 use crate::channel::Offer;
 use crate::sync::Broken;
-use crate::value::{Batch, Blocks, Cell};
+use crate::value::convert::fit_row;
+use crate::value::{Batch, Blocks, Cell, Shape, Type};
 use crate::wait::{About, Agent, Pause, Wait, What, Who};
 use crate::worker::{Calls, Reply, protocol};
 
@@ -475,12 +476,12 @@ impl State {
                 Ok(Answer::Is(to_json(&cell.ok_or_else(why)?)))
             }
             Op::Add(target, by) => {
-                let done = commons.values.add(*target, &Cell::from_json_value(by));
+                let done = commons.values.add(*target, &number(by));
                 done.map_err(|why| Refusal("ValueError", why))?;
                 none
             }
             Op::Store(target, to) => {
-                let done = commons.values.store(*target, &Cell::from_json_value(to));
+                let done = commons.values.store(*target, &number(to));
                 done.map_err(|why| Refusal("ValueError", why))?;
                 none
             }
@@ -497,7 +498,8 @@ impl State {
                         let names = ports.names.queues.iter();
                         let name = names.clone().find(|(_, n)| **n == queue);
                         self.may(|m| &m.puts, queue, "puts", name.map_or("", |(n, _)| n))?;
-                        (ports.fit)(queue, item).map_err(|why| Refusal("TypeError", why))?
+                        fit(item, &ports.types[queue as usize])
+                            .map_err(|why| Refusal("TypeError", why))?
                     }
                 };
                 match conn.offer(&mut batch, &agent) {
@@ -643,8 +645,25 @@ impl Waiting {
     }
 }
 
+/// An item for a connection that carries this type.
+fn fit(item: &Value, ty: &Type) -> Result<Batch, String> {
+    let mut any = Batch::new(Shape::of(&Type::Any), Blocks::new());
+    any.push([Cell::from_tagged(&item.to_string())?]);
+    let mut batch = Batch::new(Shape::of(ty), Blocks::new());
+    let (cells, blocks) = batch.parts_mut();
+    fit_row(any.row(0), ty, cells, blocks).map_err(|misfit| misfit.to_string())?;
+    batch.grew(1);
+    batch.span = 1;
+    Ok(batch)
+}
+
+/// What a value can be; anything else is refused where it is stored.
+fn number(value: &Value) -> Cell {
+    Cell::from_tagged(&value.to_string()).unwrap_or_default()
+}
+
 fn to_json(cell: &Cell) -> Value {
     let mut text = Vec::new();
-    cell.write_json(&Blocks::new(), &mut text);
+    cell.write_tagged(&Blocks::new(), &mut text);
     serde_json::from_slice(&text).unwrap_or_default()
 }

@@ -25,7 +25,7 @@ pub use desk::{Desk, May};
 
 use crate::channel::Conn;
 use crate::sync::Commons;
-use crate::value::Batch;
+use crate::value::Type;
 use crate::wait::{Clock, Registry};
 
 /// What user code may name, by name: the numbers are those of the plan.
@@ -39,9 +39,6 @@ pub struct Names {
     pub queues: HashMap<String, u32>,
 }
 
-/// Makes an item for a connection, of its type.
-pub type Fit = Arc<dyn Fn(u32, &serde_json::Value) -> Result<Batch, String> + Send + Sync>;
-
 /// What the broker works with.
 pub struct Ports {
     pub commons: Arc<Commons>,
@@ -51,7 +48,8 @@ pub struct Ports {
     pub names: Names,
     /// Says a warning.
     pub warn: Arc<dyn Fn(String) + Send + Sync>,
-    pub fit: Fit,
+    /// What each connection carries.
+    pub types: Box<[Type]>,
 }
 
 /// Who answers user code, for one run.

@@ -68,7 +68,7 @@ impl Bench {
             registry: registry.clone(),
             names,
             warn: Arc::new(move |text| warn.send(text).unwrap()),
-            fit: Arc::new(|_, _| Err("no queue".into())),
+            types: Box::new([]),
         });
         let serving = broker.clone();
         let server = Some(std::thread::spawn(move || serving.serve()));
