@@ -147,3 +147,45 @@ fn every_shipped_pipeline_is_valid_and_names_its_schema() {
     }
     assert!(seen >= 2, "the pipelines are found");
 }
+
+#[test]
+fn the_shipped_deadlock_is_found_and_told() {
+    let run = |face| millstream(&["run", "pipelines/deadlock.yaml", "--progress", face]);
+    for face in ["none", "plain"] {
+        let (code, stdout, stderr) = run(face);
+        assert_eq!((code, &*stdout), (3, ""), "{stderr}");
+        for words in [
+            "warning[W0504]: guards are taken in different orders: `left_fork` → `right_fork` (line 15",
+            "error: deadlock: 2 workers wait for what can never come",
+            "stage `plato`, worker 0, step `print` (line 15), item \"spaghetti\"\n    has held the lock `left_fork` for",
+            "(line 12)\n    waits for the lock `right_fork`, which `kant` holds",
+            "the circle: `plato` waits for the lock `right_fork`, which is held by `kant`, which waits for the lock `left_fork`, which is held by `plato`",
+            "hint: take them as one set, `with: [left_fork, right_fork]`",
+        ] {
+            assert!(
+                stderr.contains(words),
+                "{face}: {words:?} is missing in\n{stderr}"
+            );
+        }
+        let summary = stderr.contains("plato      1           1");
+        assert_eq!(summary, face == "plain", "{stderr}");
+    }
+    let (code, _, stderr) = run("json");
+    assert_eq!(code, 3, "{stderr}");
+    let told = stderr
+        .lines()
+        .find(|l| l.starts_with("{\"event\":\"deadlock\""));
+    let told: serde_json::Value = serde_json::from_str(told.expect("an event")).expect("JSON");
+    let plato = &told["workers"][0];
+    assert_eq!(plato["stage"], "plato");
+    assert_eq!(
+        (&plato["line"], &plato["holds"][0]["line"]),
+        (&15.into(), &12.into())
+    );
+    assert_eq!(plato["holds"][0]["what"], "the lock `left_fork`");
+    assert!(plato["for"].as_f64().expect("a number") > 0.0);
+    let end = stderr.lines().find(|l| l.starts_with("{\"event\":\"end\""));
+    let end: serde_json::Value = serde_json::from_str(end.expect("an event")).expect("JSON");
+    assert_eq!(end["exit"], 3);
+    assert_eq!(end["stages"][0]["ended"]["unfinished"], 1);
+}

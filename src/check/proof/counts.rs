@@ -2,6 +2,7 @@
 
 use super::super::Room;
 use super::super::wiring::{What, Wiring};
+use crate::diagnostic::At;
 use crate::spec::{OnError, Scalar, StepNode, Value};
 
 /// Of one stage; `None`: it cannot be known.
@@ -15,11 +16,12 @@ pub(super) struct Count {
 
 /// Steps of which at most one item comes for each that goes in ...
 const ONE_AT_MOST: &[&str] = &[
-    "filter", "unique", "take", "skip", "sample", "sort", "top", "batch", "group", "lookup",
+    "filter", "unique", "take", "skip", "sample", "top", "batch", "group", "lookup",
 ];
 /// ... and just one.
 const JUST_ONE: &[&str] = &[
     "map",
+    "sort",
     "assign",
     "keep",
     "remove",
@@ -49,7 +51,7 @@ pub(super) fn of(room: &Room<'_>, wiring: &Wiring<'_>) -> Vec<Count> {
             Some((source, steps)) if wiring.stages[number].inputs.is_empty() => {
                 (made(source), steps)
             }
-            _ => (read(wiring, number, &leaving), &stage.steps[..]),
+            _ => (read(room, wiring, number, &leaving), &stage.steps[..]),
         };
         let fails = stage
             .on_error
@@ -86,6 +88,12 @@ fn is_all(step: &StepNode, known: &dyn Fn(&str) -> bool) -> bool {
     }
 }
 
+/// Is this place within an `if`?
+fn may_skip(step: &StepNode, place: At) -> bool {
+    let within = step.at.start <= place.start && place.end <= step.at.end;
+    within && (step.modifiers.condition.is_some() || step.steps.iter().any(|s| may_skip(s, place)))
+}
+
 /// May an item that fails there be lost without ending the run?
 fn is_excused(step: &StepNode) -> bool {
     let own = step.modifiers.on_error.as_ref();
@@ -117,7 +125,7 @@ fn made(source: &StepNode) -> Count {
 }
 
 /// What comes through the inputs. (In a loop the writers are not known yet: they stay unknown.)
-fn read(wiring: &Wiring<'_>, number: usize, leaving: &[Count]) -> Count {
+fn read(room: &Room<'_>, wiring: &Wiring<'_>, number: usize, leaving: &[Count]) -> Count {
     let mut sum = Count {
         most: Some(0),
         exact: Some(0),
@@ -137,6 +145,11 @@ fn read(wiring: &Wiring<'_>, number: usize, leaving: &[Count]) -> Count {
             sum.most = add(sum.most, count.most);
             sum.exact = match writer.what {
                 What::Items => add(sum.exact, count.exact),
+                What::Put(_) => {
+                    let steps = &room.file.stages[writer.stage].steps;
+                    let every = !steps.iter().any(|s| may_skip(s, writer.at));
+                    add(sum.exact, count.exact.filter(|_| every))
+                }
                 _ => None,
             };
         }

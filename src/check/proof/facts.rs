@@ -228,7 +228,12 @@ impl<'a, 'f> Solve<'a, 'f> {
             .map(|(_, p)| p.stage)
             .collect();
         stages.dedup();
-        let workers: usize = stages.iter().map(|s| self.world.workers(*s)).sum();
+        let mut workers: usize = stages.iter().map(|s| self.world.workers(*s)).sum();
+        let stuck = &self.world.points.all[self.stuck.point];
+        if self.doubts() && meets(&stuck.act, barrier) && !stages.contains(&stuck.stage) {
+            // He stands there himself, though others of his stage may not come so far.
+            workers += 1;
+        }
         workers >= parties as usize
     }
 

@@ -230,10 +230,11 @@ impl Place<'_, '_> {
         let world = self.world;
         let mut of: Vec<(usize, usize, At)> = Vec::new();
         for point in world.points.doing(|a| meets(a, barrier)) {
-            let mut n = world.workers(point.stage);
-            if let (Act::Meet(_), Some(most)) = (&point.act, counts[point.stage].most) {
-                n = n.min(usize::try_from(most).unwrap_or(n));
+            let mut most = world.workers(point.stage);
+            if let Some(items) = counts[point.stage].most {
+                most = most.min(usize::try_from(items).unwrap_or(most));
             }
+            let mut n = most;
             // Who stands there with a lock is there alone.
             for held in &point.held {
                 let at_once = match world.room.guards.kind(held.guard) {
@@ -245,7 +246,7 @@ impl Place<'_, '_> {
                 n = n.min(usize::try_from(at_once).unwrap_or(n));
             }
             match of.iter_mut().find(|(stage, ..)| *stage == point.stage) {
-                Some(known) => known.1 = (known.1 + n).min(world.workers(point.stage)),
+                Some(known) => known.1 = (known.1 + n).min(most),
                 None => of.push((point.stage, n, point.at)),
             }
         }
@@ -544,7 +545,7 @@ impl Place<'_, '_> {
     }
 }
 
-/// A barrier to which a number of items comes that its parties do not divide.
+/// A barrier at which some that come last may find no others.
 fn leftovers(world: &World<'_, '_>, counts: &[Count], out: &mut Diagnostics) {
     if out.has(|code| matches!(code, "E0506" | "E0507")) {
         return;
@@ -554,27 +555,67 @@ fn leftovers(world: &World<'_, '_>, counts: &[Count], out: &mut Diagnostics) {
             continue;
         };
         let points: Vec<&Point> = world.points.doing(|a| meets(a, guard)).collect();
+        let mut holding = false;
         let mut each = points.iter().map(|p| {
             let known = matches!(p.act, Act::Meet(_)) && p.ifs.is_empty() && p.timeout.is_none();
-            counts[p.stage].exact.filter(|_| known)
+            holding |= !p.held.is_empty();
+            Some((p.stage, counts[p.stage].exact.filter(|_| known)?))
         });
-        let total = each.try_fold(0u64, |sum, n| Some(sum.saturating_add(n?)));
-        let (Some(total), Some(first)) = (total, points.first()) else {
+        let (Some(comes), Some(first)) = (
+            each.try_fold(Vec::new(), |mut all, p| {
+                all.push(p?);
+                Some(all)
+            }),
+            points.first(),
+        ) else {
             continue;
         };
-        let left = total % u64::from(parties);
-        if left == 0 || total < u64::from(parties) {
+        if !holding && comes_out_even(world, &comes, parties as usize) {
             continue;
         }
         let declared = world.room.guards.name(guard);
-        let message = format!(
-            "{total} items come to the barrier `{}`, which lets {parties} through at a time: the last {left} may wait there for ever",
-            declared.text
-        );
-        out.push(
-            Diagnostic::new("W0509", first.at, message)
-                .also(declared.at, format!("it takes {parties}"))
-                .help("each item waits there: let a number of them come that it divides, or only the first (`if: ...`)"),
-        );
+        let total: u64 = comes.iter().map(|(_, n)| n).sum();
+        let left = total % u64::from(parties);
+        let message = if left > 0 {
+            format!(
+                "{total} items come to the barrier `{}`, which lets {parties} through at a time: {left} may wait there for ever at the end",
+                declared.text
+            )
+        } else {
+            format!(
+                "{total} items come to the barrier `{}`, which lets {parties} through at a time, from several places: should too many meet that come from one, those of another may wait there for ever",
+                declared.text
+            )
+        };
+        let d = Diagnostic::new("W0509", first.at, message)
+            .also(declared.at, format!("it takes {parties}"));
+        let d = points[1..]
+            .iter()
+            .fold(d, |d, p| d.also(p.at, "others come from here"));
+        out.push(d.help(
+            "each item waits there: let a number of them come that it divides, and each worker as often; or only the first (`if: ...`)",
+        ));
     }
+}
+
+/// Do all that come find enough others, whoever comes first? `comes`: for each place, its stage, and how many items
+/// come there.
+fn comes_out_even(world: &World<'_, '_>, comes: &[(usize, u64)], parties: usize) -> bool {
+    if let [(_, n)] = comes {
+        // Any of its workers will do.
+        return n.is_multiple_of(parties as u64);
+    }
+    // Otherwise all workers of all of them come each time, so that each must come as often.
+    let mut stages: Vec<usize> = comes.iter().map(|(stage, _)| *stage).collect();
+    stages.sort_unstable();
+    stages.dedup();
+    let often = |stage: usize| {
+        let places = comes.iter().filter(|(s, _)| *s == stage);
+        let items = places.clone().next().map_or(0, |(_, n)| *n);
+        let workers = world.workers(stage) as u64;
+        (items % workers == 0).then(|| items / workers * places.count() as u64)
+    };
+    let workers: usize = stages.iter().map(|s| world.workers(*s)).sum();
+    let first = often(stages[0]);
+    workers == parties && first.is_some() && stages.iter().all(|s| often(*s) == first)
 }

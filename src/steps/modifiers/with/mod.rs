@@ -140,6 +140,8 @@ fn article(noun: &str) -> &'static str {
 /// How many permits are wanted.
 fn permits(key: &Key, kind: GuardKind, amount: Option<&Node>, out: &mut Diagnostics) -> u32 {
     let name = &key.text;
+    // `printer:` without a value is as good as its name alone.
+    let amount = amount.filter(|node| !node.is_null());
     match (kind, amount) {
         (GuardKind::Semaphore { .. }, Some(node)) => {
             // Whether there are so many, the proofs say, which also add up what is held around.
