@@ -150,7 +150,7 @@ fn read(room: &Room<'_>, wiring: &Wiring<'_>, number: usize, leaving: &[Count]) 
                     let every = !steps.iter().any(|s| may_skip(s, writer.at));
                     add(sum.exact, count.exact.filter(|_| every))
                 }
-                _ => None,
+                What::Dead => None,
             };
         }
     }
