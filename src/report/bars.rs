@@ -179,7 +179,7 @@ fn line(stage: &StageLook, columns: &Columns, frame: &Frame<'_>) -> String {
 /// A bar where the stage knows how much there is to do, else what it is doing.
 fn state(stage: &StageLook, columns: usize, paint: Paint) -> String {
     match (stage.doing, stage.part) {
-        (Doing::Working | Doing::NeedsRoom | Doing::Finishing, Some((done, total))) => {
+        (doing, Some((done, total))) if !doing.is_over() && doing != Doing::Pending => {
             let part = done as f64 / total as f64;
             let percent = format!("{:3.0}%", (part * 100.0).floor());
             let eta = stage
