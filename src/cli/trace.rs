@@ -64,6 +64,7 @@ fn stretches(plan: &Plan, lane: &Lane) -> Vec<Value> {
             Kind::Turn => "turn",
             Kind::Guard => "guard",
             Kind::Time => "time",
+            Kind::Outside => "outside",
         };
         let name = match wait.what.kind() {
             // Each has another number or time, which would give each a colour of its own.

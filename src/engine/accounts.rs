@@ -20,8 +20,8 @@ pub struct Account {
     /// By outcome, in the order of [`Outcome::ALL`].
     pub ended: [u64; 7],
     pub busy: Duration,
-    /// Waited for input, for output, for the turn; all workers together.
-    pub waited: [Duration; 3],
+    /// Waited, by [`Kind`](crate::wait::Kind); all workers together.
+    pub waited: [Duration; 6],
     /// The most bytes that its steps with a memory held.
     pub held: u64,
 }

@@ -63,12 +63,12 @@ pub struct StageMeter {
     /// By outcome, in the order of `steps::Outcome::ALL`.
     pub ended: [AtomicU64; 7],
     pub busy_workers: AtomicU64,
-    /// How many wait now: for input, output, their turn, a guard, a time.
-    pub waiting_workers: [AtomicU64; 5],
+    /// How many wait now, by kind: for input, output, their turn, a guard, a time, the world outside.
+    pub waiting_workers: [AtomicU64; 6],
     /// Nanoseconds that the workers worked, together.
     pub busy_nanos: AtomicU64,
-    /// Nanoseconds that they waited for input, for output, for their turn.
-    pub waited_nanos: [AtomicU64; 3],
+    /// Nanoseconds that they waited, together, by the same kinds.
+    pub waited_nanos: [AtomicU64; 6],
     /// The source's progress; 0 of 0: unknown.
     pub done: AtomicU64,
     pub total: AtomicU64,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::look::{Look, StageLook};
+use super::look::{GUARD, INPUT, Look, OUTPUT, OUTSIDE, StageLook, TIME, TURN};
 use super::numbers::percent;
 use super::usage::Usage;
 
@@ -13,11 +13,10 @@ const TOO_SHORT: Duration = Duration::from_millis(500);
 const BUSY: f64 = 0.7;
 /// Processors that are used so much have nothing more to give.
 const CPU_FULL: f64 = 0.85;
+/// So little is as good as nothing.
+const NEVER: f64 = 0.1;
 /// So much of the workers' time is worth a word.
 const MUCH: f64 = 0.3;
-
-const INPUT: usize = 0;
-const TURN: usize = 2;
 
 /// What limited the run, where that can be said.
 pub fn limit(look: &Look, took: Duration, usage: &Usage) -> Option<String> {
@@ -49,11 +48,7 @@ pub fn limit(look: &Look, took: Duration, usage: &Usage) -> Option<String> {
         ));
     }
     if busy >= BUSY {
-        let who = if first.workers == 1 {
-            "its one worker".into()
-        } else {
-            format!("its {} workers", first.workers)
-        };
+        let who = who(first);
         let more = if first.workers < usage.cpus {
             "; more of them may help"
         } else {
@@ -65,6 +60,45 @@ pub fn limit(look: &Look, took: Duration, usage: &Usage) -> Option<String> {
             percent(busy)
         ));
     }
+    // Beside work, what keeps a stage from taking more: sleep, and the world outside.
+    let aside = |s: &StageLook| {
+        let outside = if s.source { 0.0 } else { waited(s, OUTSIDE) };
+        waited(s, TIME) + outside
+    };
+    // It never waited for others: what time is left over went into waking up.
+    let kept = |s: &StageLook| {
+        let others: f64 = [INPUT, OUTPUT, TURN, GUARD]
+            .map(|k| waited(s, k))
+            .iter()
+            .sum();
+        if others <= NEVER {
+            1.0
+        } else {
+            s.busy_share(took) + aside(s)
+        }
+    };
+    let slow = |s: &StageLook| if kept(s) >= BUSY { aside(s) } else { 0.0 };
+    if let Some((_, stage)) = most(&slow).filter(|(share, _)| *share >= MUCH) {
+        let (sleeps, outside) = (waited(stage, TIME), aside(stage) - waited(stage, TIME));
+        let (what, share) = if sleeps >= outside {
+            ("slept", sleeps)
+        } else {
+            ("waited for what is outside of this program", outside)
+        };
+        let who = who(stage);
+        return Some(format!(
+            "`{}` limited the run: {who} {what} {} of the time; more of them may help",
+            stage.name,
+            percent(share.min(1.0))
+        ));
+    }
+    if let Some((guards, stage)) = most(&|s| waited(s, GUARD)).filter(|(share, _)| *share >= MUCH) {
+        return Some(format!(
+            "the guards limited the run: the workers of `{}` waited for them {} of the time",
+            stage.name,
+            percent(guards.min(1.0))
+        ));
+    }
     if let Some((turn, stage)) = most(&|s| waited(s, TURN)).filter(|(share, _)| *share >= MUCH) {
         return Some(format!(
             "the order of `{0}` limited the run: its workers waited {1} of the time for their turn behind slower items; \
@@ -73,7 +107,13 @@ pub fn limit(look: &Look, took: Duration, usage: &Usage) -> Option<String> {
             percent(turn.min(1.0))
         ));
     }
-    let sources = |s: &StageLook| if s.source { waited(s, INPUT) } else { 0.0 };
+    let sources = |s: &StageLook| {
+        if s.source {
+            waited(s, INPUT) + waited(s, OUTSIDE)
+        } else {
+            0.0
+        }
+    };
     if let Some((wait, stage)) = most(&sources).filter(|(share, _)| *share >= MUCH) {
         return Some(format!(
             "the source of `{}` limited the run: its workers waited for it {} of the time",
@@ -88,6 +128,14 @@ pub fn limit(look: &Look, took: Duration, usage: &Usage) -> Option<String> {
     ))
 }
 
+fn who(stage: &StageLook) -> String {
+    if stage.workers == 1 {
+        "its one worker".into()
+    } else {
+        format!("its {} workers", stage.workers)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::Ordering::Relaxed;
@@ -97,10 +145,12 @@ mod tests {
     use crate::report::fake::chain;
     use crate::report::look::Watch;
 
-    /// `read` (2 workers) and `count` (2 workers) over 10 s: seconds busy and seconds waiting for input, output, turn.
-    fn run(read: [u64; 4], count: [u64; 4], cpu: u64) -> String {
+    /// `read` (2 workers) and `count` (2 workers) over 10 s: seconds busy and seconds waiting for input, output, turn,
+    /// guards, a time, the world.
+    fn run<const N: usize>(read: [u64; N], count: [u64; N], cpu: u64) -> String {
         let meters = Meters::new(2, 1);
-        for (stage, [busy, waited @ ..]) in meters.stages.iter().zip([read, count]) {
+        for (stage, spent) in meters.stages.iter().zip([read, count]) {
+            let (busy, waited) = (spent[0], &spent[1..]);
             stage.busy_nanos.store(busy * 1_000_000_000, Relaxed);
             for (nanos, seconds) in stage.waited_nanos.iter().zip(waited) {
                 nanos.store(seconds * 1_000_000_000, Relaxed);
@@ -135,6 +185,23 @@ mod tests {
                 run([1, 1, 18, 0], [4, 4, 0, 12], 5),
                 "the order of `count` limited the run: its workers waited 60 % of the time for their turn behind slower \
                  items; where the order of its results does not matter, `ordered: false` lets them go on",
+            ),
+            (
+                run([1, 1, 18, 0, 0, 0, 0], [2, 0, 0, 0, 0, 17, 0], 4),
+                "`count` limited the run: its 2 workers slept 85 % of the time; more of them may help",
+            ),
+            (
+                run([1, 0, 18, 0, 0, 0, 0], [4, 0, 0, 0, 0, 0, 16], 5),
+                "`count` limited the run: its 2 workers waited for what is outside of this program 80 % of the time; \
+                 more of them may help",
+            ),
+            (
+                run([1, 0, 18, 0, 0, 0, 0], [9, 1, 0, 0, 10, 0, 0], 9),
+                "the guards limited the run: the workers of `count` waited for them 50 % of the time",
+            ),
+            (
+                run([1, 0, 0, 0, 0, 0, 18], [1, 19, 0, 0, 0, 0, 0], 2),
+                "the source of `read` limited the run: its workers waited for it 90 % of the time",
             ),
             (
                 run([8, 2, 10, 0], [9, 11, 0, 0], 17),

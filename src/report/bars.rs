@@ -106,7 +106,8 @@ fn shown(look: &Look, budget: usize) -> Vec<usize> {
         | Doing::NeedsInput
         | Doing::NeedsTurn
         | Doing::NeedsGuard
-        | Doing::NeedsTime => 2,
+        | Doing::NeedsTime
+        | Doing::NeedsWorld => 2,
         Doing::Pending => 3,
         Doing::Stopped | Doing::Drained | Doing::Done => 4,
     };
@@ -139,7 +140,8 @@ fn line(stage: &StageLook, columns: &Columns, frame: &Frame<'_>) -> String {
         | Doing::NeedsRoom
         | Doing::NeedsTurn
         | Doing::NeedsGuard
-        | Doing::NeedsTime => paint.quiet("◦"),
+        | Doing::NeedsTime
+        | Doing::NeedsWorld => paint.quiet("◦"),
         Doing::Done => paint.good("✓"),
         Doing::Failed => paint.bad("✗"),
         Doing::Stopped | Doing::Drained => paint.careful("■"),
@@ -281,7 +283,7 @@ mod tests {
             part: None,
             left: None,
             busy_time: Duration::ZERO,
-            waited: [Duration::ZERO; 3],
+            waited: [Duration::ZERO; 6],
             held: 0,
         }
     }

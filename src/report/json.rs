@@ -124,6 +124,7 @@ fn stage(stage: &StageLook) -> Value {
         Doing::NeedsTurn => "needs_turn",
         Doing::NeedsGuard => "needs_guard",
         Doing::NeedsTime => "sleeping",
+        Doing::NeedsWorld => "waits_outside",
         Doing::Finishing => "finishing",
         Doing::Done => "done",
         Doing::Failed => "failed",
@@ -149,6 +150,9 @@ fn stage(stage: &StageLook) -> Value {
             "input": stage.waited[0].as_secs_f64(),
             "output": stage.waited[1].as_secs_f64(),
             "turn": stage.waited[2].as_secs_f64(),
+            "guard": stage.waited[3].as_secs_f64(),
+            "time": stage.waited[4].as_secs_f64(),
+            "outside": stage.waited[5].as_secs_f64(),
         },
     })
 }

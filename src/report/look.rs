@@ -16,12 +16,13 @@ const WINDOW: Duration = Duration::from_secs(3);
 /// Samples are at least this far apart, so that their number is bounded however often somebody looks.
 const APART: Duration = Duration::from_millis(100);
 
-/// The numbers of [`crate::notice::StageMeter::waiting_workers`].
-const INPUT: usize = 0;
-const OUTPUT: usize = 1;
-const TURN: usize = 2;
-const GUARD: usize = 3;
-const TIME: usize = 4;
+// The kinds of waits, as [`crate::notice::StageMeter`] numbers them.
+pub const INPUT: usize = 0;
+pub const OUTPUT: usize = 1;
+pub const TURN: usize = 2;
+pub const GUARD: usize = 3;
+pub const TIME: usize = 4;
+pub const OUTSIDE: usize = 5;
 
 /// Looks at a run again and again.
 #[derive(Debug)]
@@ -102,8 +103,8 @@ pub struct StageLook {
     /// How long the rest of the source will take, if it goes on like this.
     pub left: Option<Duration>,
     pub busy_time: Duration,
-    /// How long its workers waited, together: for input, for output, for their turn.
-    pub waited: [Duration; 3],
+    /// How long its workers waited, together, by the kinds of [`crate::notice::StageMeter::waited_nanos`].
+    pub waited: [Duration; 6],
     pub held: u64,
 }
 
@@ -118,6 +119,8 @@ pub enum Doing {
     /// Its results are ready, and wait for slower ones before them.
     NeedsTurn,
     NeedsGuard,
+    /// For what is outside of this program: a child, the network.
+    NeedsWorld,
     /// For a time that has been set: `sleep`, the next attempt.
     NeedsTime,
     Finishing,
@@ -138,6 +141,7 @@ impl Doing {
             Doing::NeedsTurn => "needs turn",
             Doing::NeedsGuard => "needs guard",
             Doing::NeedsTime => "sleeping",
+            Doing::NeedsWorld => "outside",
             Doing::Finishing => "finishing",
             Doing::Done => "done",
             Doing::Failed => "failed",
@@ -331,8 +335,15 @@ impl Watch {
     /// What most workers of a stage wait for of which none works; of as many, what says more.
     fn idle(&self, i: usize) -> Doing {
         let waits = &self.meters.stages[i].waiting_workers;
+        // A source has no other input than the world.
+        let outside = if self.roles[i].inputs.is_empty() {
+            Doing::NeedsInput
+        } else {
+            Doing::NeedsWorld
+        };
         let kinds = [
             (INPUT, Doing::NeedsInput),
+            (OUTSIDE, outside),
             (TIME, Doing::NeedsTime),
             (OUTPUT, Doing::NeedsRoom),
             (TURN, Doing::NeedsTurn),

@@ -85,7 +85,7 @@ fn stages(stages: &[Value], took: Duration) -> String {
         row.push((true, rate(per_second)));
         let busy = percent(stage["busy_share"].as_f64().unwrap_or(0.0));
         row.push((true, format!("{busy} of {}", text(&stage["workers"]))));
-        for kind in ["input", "output", "turn"] {
+        for kind in ["input", "output", "turn", "guard", "time", "outside"] {
             row.push((true, time(seconds(&stage["waited_seconds"][kind]))));
         }
         rows.push(row);
@@ -101,8 +101,11 @@ fn stages(stages: &[Value], took: Duration) -> String {
         (true, "rate"),
         (true, "busy"),
         (true, "waited for input"),
-        (true, "for output"),
-        (true, "for its turn"),
+        (true, "output"),
+        (true, "its turn"),
+        (true, "guards"),
+        (true, "time"),
+        (true, "outside"),
     ]);
     table("Stages", &head, &rows)
 }

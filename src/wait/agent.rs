@@ -52,35 +52,40 @@ pub enum What {
 /// What kind of thing is waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Items, or what the world outside gives.
+    /// Items.
     Input,
     /// Room.
     Output,
     Turn,
     Guard,
     Time,
+    /// The world: a file that grows, a program, the network.
+    Outside,
 }
 
 impl Kind {
-    pub const ALL: [Kind; 5] = [
+    pub const COUNT: usize = Self::ALL.len();
+    pub const ALL: [Kind; 6] = [
         Kind::Input,
         Kind::Output,
         Kind::Turn,
         Kind::Guard,
         Kind::Time,
+        Kind::Outside,
     ];
 }
 
 impl What {
     pub fn kind(&self) -> Kind {
         match self {
-            What::Get(_) | What::Outside(_) => Kind::Input,
+            What::Get(_) => Kind::Input,
             What::Put(_) => Kind::Output,
             What::Turn { .. } | What::Others { .. } => Kind::Turn,
             What::Permits { .. } | What::Event(_) | What::Until { .. } | What::Barrier(_) => {
                 Kind::Guard
             }
             What::Due(_) => Kind::Time,
+            What::Outside(_) => Kind::Outside,
         }
     }
 
@@ -149,9 +154,6 @@ const RUNNING: u32 = 0;
 const PARKED: u32 = 1;
 const WOKEN: u32 = 2;
 
-/// Where the time spent waiting for guards is added up.
-const GUARDS: usize = 3;
-
 /// One thread, task or process worker's handler.
 #[derive(Debug)]
 pub struct Agent {
@@ -164,8 +166,8 @@ pub struct Agent {
     /// Raised when a wait begins and when it ends: odd while waiting.
     epoch: AtomicU64,
     wait: Mutex<Option<(Wait, Duration)>>,
-    /// For input, for output, for the turn, for guards.
-    waited_nanos: [AtomicU64; 4],
+    /// By [`Kind`].
+    waited_nanos: [AtomicU64; Kind::COUNT],
     /// Where its waits are noted, if anywhere.
     track: Option<Arc<Track>>,
 }
@@ -240,14 +242,18 @@ impl Agent {
         self.state.store(RUNNING, Ordering::Release);
     }
 
-    /// Time spent waiting for input, for output, and for the turn.
-    pub fn waited(&self) -> [Duration; 3] {
-        [0, 1, 2].map(|i| Duration::from_nanos(self.waited_nanos[i].load(Ordering::Relaxed)))
+    /// Time spent waiting, by [`Kind`].
+    pub fn waited(&self) -> [Duration; Kind::COUNT] {
+        Kind::ALL.map(|kind| self.waited_for(kind))
+    }
+
+    fn waited_for(&self, kind: Kind) -> Duration {
+        Duration::from_nanos(self.waited_nanos[kind as usize].load(Ordering::Relaxed))
     }
 
     /// Time spent waiting for guards, so far.
     pub fn waited_for_guards(&self) -> Duration {
-        Duration::from_nanos(self.waited_nanos[GUARDS].load(Ordering::Relaxed))
+        self.waited_for(Kind::Guard)
     }
 
     /// Parks this thread until the agent is woken or the wait's time has come.
@@ -307,12 +313,7 @@ impl Agent {
 
     /// A wait begins: it is seen from now on.
     pub fn begin(&self, wait: Wait, clock: &dyn super::Clock) -> Pause {
-        let slot = match wait.what.kind() {
-            Kind::Input | Kind::Time => 0,
-            Kind::Output => 1,
-            Kind::Turn => 2,
-            Kind::Guard => GUARDS,
-        };
+        let slot = wait.what.kind() as usize;
         let (began, until) = (clock.now(), wait.until);
         *self.wait.lock() = Some((wait, began));
         self.epoch.fetch_add(1, Ordering::AcqRel);
@@ -391,7 +392,7 @@ impl Registry {
             sleeper: Mutex::new(None),
             epoch: AtomicU64::new(0),
             wait: Mutex::new(None),
-            waited_nanos: [(); 4].map(|()| AtomicU64::new(0)),
+            waited_nanos: [(); Kind::COUNT].map(|()| AtomicU64::new(0)),
             track: traced.and_then(|who| Some(self.trace.get()?.enter(who))),
         }
     }
