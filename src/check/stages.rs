@@ -313,6 +313,18 @@ impl<'f> Reading<'_, 'f> {
             }
             return;
         }
+        let mut inner = inner;
+        let mut input = m.input.as_ref().map(ExprText::of);
+        if let ([only], Some(text)) = (&mut inner[..], &input)
+            && let Some(known) = &mut only.known
+            && known.step.works_on(text)
+        {
+            input = None;
+            if m.condition.is_none() && m.into.is_none() {
+                self.steps.extend(inner);
+                return;
+            }
+        }
         let inside = self.inside(
             inner,
             &MEMORIES[..GATHER],
@@ -321,7 +333,7 @@ impl<'f> Reading<'_, 'f> {
         let text = ExprText::of;
         let part = Part::new(
             m.condition.as_ref().map(text),
-            m.input.as_ref().map(text),
+            input,
             m.into.clone(),
             inside.steps,
         );

@@ -111,6 +111,9 @@ fn step() -> Value {
     })
 }
 
+/// An option of this name tells of what the author names.
+const NAME: &str = "NAME";
+
 /// What may stand behind a step's key: the short form, the long form, the author's names.
 fn step_options(step: &StepDef) -> Value {
     let main = step
@@ -125,7 +128,7 @@ fn step_options(step: &StepDef) -> Value {
     let mut properties = Map::new();
     for Opt {
         name, form, help, ..
-    } in step.options
+    } in step.options.iter().filter(|o| o.name != NAME)
     {
         let mut value = option(form);
         value["description"] = json!(told(help, &value));
@@ -137,10 +140,10 @@ fn step_options(step: &StepDef) -> Value {
         .filter(|o| o.required)
         .map(|o| o.name)
         .collect();
-    let others = if step.names {
-        json!({ "$ref": "#/$defs/expression" })
-    } else {
-        json!(false)
+    let others = match step.options.iter().find(|o| o.name == NAME) {
+        Some(named) => option(named.form),
+        None if step.names => json!({ "$ref": "#/$defs/expression" }),
+        None => json!(false),
     };
     let mut long =
         json!({ "type": "object", "properties": properties, "additionalProperties": others });

@@ -14,6 +14,7 @@ mod build;
 mod call;
 mod convert;
 mod coordinate;
+mod css;
 mod cx;
 mod dead_letter;
 mod each;
@@ -94,6 +95,13 @@ pub trait Step: Debug + Send + Sync {
     /// `false`: what it makes is converted behind it.
     fn target(&mut self, ty: &Type) -> bool {
         let _ = ty;
+        false
+    }
+
+    /// The modifier `in`: what the step is to work on instead of the item. `true`: it works that out itself, and
+    /// sees the whole item beside it; `false`: it is given that as its item.
+    fn works_on(&mut self, input: &ExprText) -> bool {
+        let _ = input;
         false
     }
 

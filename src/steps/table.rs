@@ -33,7 +33,8 @@ pub struct StepDef {
     /// The option that the short form gives.
     pub main: Option<&'static str>,
     pub options: &'static [Opt],
-    /// The step takes a mapping of the user's names (`map`, `assign`, `rename`), not of options.
+    /// The step takes a mapping of the user's names (`map`, `assign`, `rename`), not of options: to expressions,
+    /// or to what an option called `NAME` says.
     pub names: bool,
     /// A step list that runs in the documentation's tests.
     pub example: &'static str,
@@ -61,6 +62,7 @@ pub static STEPS: &[&StepDef] = &[
     &super::fields::REMOVE,
     &super::fields::RENAME,
     &super::lookup::LOOKUP,
+    &super::css::CSS,
     &super::each::EACH,
     &super::unique::UNIQUE,
     &super::take::TAKE,

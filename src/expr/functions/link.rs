@@ -65,6 +65,14 @@ pub(super) fn host(url: &str) -> Option<String> {
     (!host.is_empty()).then(|| host.to_lowercase())
 }
 
+/// The part of a host that somebody has registered: a public suffix, and the label before it.
+pub(super) fn registered(host: &str) -> Option<&str> {
+    if host.parse::<std::net::IpAddr>().is_ok() {
+        return None;
+    }
+    psl::domain_str(host)
+}
+
 /// A link as it stands on the page `base`, made absolute.
 pub(super) fn join(base: &str, link: &str) -> String {
     let (base, link) = (parts(base.trim()), parts(link.trim()));
@@ -212,6 +220,22 @@ mod tests {
         }
         assert_eq!(join("http://a", "g"), "http://a/g");
         assert_eq!(join("http://a?x", "g"), "http://a/g");
+    }
+
+    #[test]
+    fn what_is_registered_follows_the_public_suffix_list() {
+        for (host, expected) in [
+            ("www.example.com", Some("example.com")),
+            ("example.com", Some("example.com")),
+            ("a.b.example.co.uk", Some("example.co.uk")),
+            ("me.github.io", Some("me.github.io")),
+            ("com", None),
+            ("localhost", None),
+            ("127.0.0.1", None),
+            ("2001:db8::1", None),
+        ] {
+            assert_eq!(registered(host), expected, "{host}");
+        }
     }
 
     #[test]

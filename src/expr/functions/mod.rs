@@ -73,10 +73,8 @@ pub static CHAPTERS: &[Chapter] = &[
 ];
 
 /// Part of the language, but not built yet: the name, and what it will be.
-pub(super) const NOT_BUILT: &[(&str, &str)] = &[
-    ("domain", "the registrable domain of a URL"),
-    ("ip", "the address of a URL's host, in a limit's `per`"),
-];
+pub(super) const NOT_BUILT: &[(&str, &str)] =
+    &[("ip", "the address of a URL's host, in a limit's `per`")];
 
 /// All functions of one name, with their signatures read.
 #[derive(Debug)]

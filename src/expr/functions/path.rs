@@ -87,6 +87,26 @@ pub(super) static FUNCTIONS: &[Function] = &[
         },
     },
     Function {
+        name: "domain",
+        signatures: &["domain(string) -> string"],
+        about: "the part of a URL's host that somebody has registered, by the public suffix list (publicsuffix.org); the host itself where it is an address, or has no such part",
+        examples: &[
+            ("domain('https://www.example.co.uk/x')", "'example.co.uk'"),
+            ("domain('http://127.0.0.1:8000/')", "'127.0.0.1'"),
+        ],
+        pure: true,
+        run: |a, _| {
+            let url = str(a, 0)?;
+            let none = || {
+                fault(format!(
+                    "{url:?} has no host; a URL begins with its scheme (https://)"
+                ))
+            };
+            let host = link::host(url).ok_or_else(none)?;
+            Ok(Val::text(link::registered(&host).unwrap_or(&host)))
+        },
+    },
+    Function {
         name: "urljoin",
         signatures: &["urljoin(string, string) -> string"],
         about: "a link as it stands on a page, made absolute",

@@ -215,7 +215,7 @@ fn what_is_wrong_is_said_with_what_to_write() {
             "no function `math.pow`",
             "in `math` there is: greatest",
         ),
-        ("domain(path)", "E0104", "is not built yet", ""),
+        ("ip(path)", "E0104", "is not built yet", ""),
         ("path.matches('(')", "E0303", "is no regular expression", ""),
         ("duration('5 minutes')", "E0303", "is no duration", ""),
         ("timestamp('yesterday')", "E0303", "is no timestamp", ""),
