@@ -5,7 +5,9 @@
 //! - ```` ```text title=NAME ```` is a file that the pipelines below it find, up to the next heading;
 //! - ```` ```text output ```` is what the pipeline above it writes to standard output;
 //! - ```` ```text file=NAME ```` is what it writes to that file;
-//! - ```` ```text error ```` is what it is refused with (then it must not be valid).
+//! - ```` ```text error ```` is what it is refused with (then it must not be valid);
+//! - ```` ```text warning ```` is what else is said of it;
+//! - ```` ```text deadlock ```` is what it says of its deadlock, and it exits with 3; how long it took is not compared.
 
 #![allow(clippy::print_stdout, reason = "a test says how much it tried")]
 
@@ -58,6 +60,12 @@ fn millstream(folder: &Path, args: &[&str]) -> Output {
         .expect("the program starts")
 }
 
+/// Without how long something took.
+fn timeless(text: &str) -> String {
+    let times = regex::Regex::new(r"\b[0-9.]+ m?s\b").expect("a pattern");
+    times.replace_all(text, "a while").into_owned()
+}
+
 fn pages() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut pages = vec![root.join("README.md")];
@@ -103,7 +111,7 @@ fn every_pipeline_in_the_documentation_does_what_stands_beside_it() {
                     .take_while(|b| {
                         b.info == "text output"
                             || b.info.starts_with("text file=")
-                            || b.info == "text error"
+                            || ["text error", "text warning", "text deadlock"].contains(&&*b.info)
                     })
                     .collect();
                 let valid = millstream(folder, &["validate", "pipeline.yaml"]);
@@ -118,11 +126,26 @@ fn every_pipeline_in_the_documentation_does_what_stands_beside_it() {
                     say("is not valid", &said);
                     continue;
                 }
+                let (warnings, behind): (Vec<&Block>, Vec<&Block>) =
+                    behind.into_iter().partition(|b| b.info == "text warning");
+                for warning in warnings {
+                    if !said.contains(warning.text.trim_end()) {
+                        say("is warned of otherwise", &said);
+                    }
+                }
                 if behind.is_empty() {
                     continue;
                 }
                 run += 1;
                 let ran = millstream(folder, &["run", "--progress", "none", "pipeline.yaml"]);
+                let told = String::from_utf8_lossy(&ran.stderr);
+                if let Some(deadlock) = behind.iter().find(|b| b.info == "text deadlock") {
+                    let same = timeless(&told).contains(timeless(&deadlock.text).trim_end());
+                    if ran.status.code() != Some(3) || !same {
+                        say("comes to another deadlock", &told);
+                    }
+                    continue;
+                }
                 if !ran.status.success() {
                     say("does not end well", &String::from_utf8_lossy(&ran.stderr));
                 }

@@ -150,6 +150,11 @@ fn every_shipped_pipeline_is_valid_and_names_its_schema() {
 
 #[test]
 fn the_shipped_deadlock_is_found_and_told() {
+    // The page about guards shows this very file, and what is said of it.
+    let read = |name: &str| fs::read_to_string(repository().join(name)).expect("a file");
+    let file = read("pipelines/deadlock.yaml");
+    let (_, shown) = file.split_once('\n').expect("lines");
+    assert!(read("docs/guards.md").contains(shown));
     let run = |face| millstream(&["run", "pipelines/deadlock.yaml", "--progress", face]);
     for face in ["none", "plain"] {
         let (code, stdout, stderr) = run(face);
