@@ -104,6 +104,14 @@ pub struct Stage {
 }
 
 impl Stage {
+    /// The guards that its blocks hold, by their numbers; one for each time.
+    pub fn holds(&self) -> impl Iterator<Item = u32> {
+        self.program.steps.iter().flat_map(|step| match &step.op {
+            Op::Enter(enter) => enter.guards.clone(),
+            _ => Vec::new(),
+        })
+    }
+
     /// A stage of one worker with nothing around its steps: what a rehearsal adds, and tests begin with.
     pub fn bare(id: StageId, name: &str, of: Type, program: Program) -> Stage {
         Stage {
@@ -274,6 +282,18 @@ pub struct Guard {
     pub name: Name,
     pub kind: GuardKind,
     pub place: Place,
+}
+
+impl Guard {
+    /// `semaphore of 5`, `barrier of 2`, `event, set at first`, `lock`.
+    pub fn describe(&self) -> String {
+        match self.kind {
+            GuardKind::Semaphore { permits } => format!("semaphore of {permits}"),
+            GuardKind::Barrier { parties } => format!("barrier of {parties}"),
+            GuardKind::Event { set: true } => "event, set at first".into(),
+            other => other.name().into(),
+        }
+    }
 }
 
 /// A shared value, or an array where there is a length.

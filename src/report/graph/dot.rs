@@ -19,7 +19,7 @@ pub(super) fn draw(plan: &Plan) -> String {
     let queues = plan.conns.iter().filter(|c| c.kind == ConnKind::Queue);
     lines.extend(queues.flat_map(queue));
     for (guard, id) in plan.guards.iter().zip(0_u32..) {
-        let label = quoted(&format!("{}\n{}", guard.name, guards::kind(guard)));
+        let label = quoted(&format!("{}\n{}", guard.name, guard.describe()));
         lines.push(format!(
             "  g{id} [shape=hexagon, style=filled, fillcolor=\"#eef4ff\", fontsize=9, label={label}];"
         ));

@@ -1,7 +1,6 @@
 //! What a drawing says of the named guards: what each is, and which stages do what with it.
 
 use crate::plan::{Guard, Plan, Stage};
-use crate::steps::{GuardKind, Op};
 
 /// What a stage does with a guard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,24 +48,10 @@ impl Use {
     }
 }
 
-/// `semaphore of 5`, `barrier of 2`, `event, set at first`, `lock`.
-pub(super) fn kind(guard: &Guard) -> String {
-    match guard.kind {
-        GuardKind::Semaphore { permits } => format!("semaphore of {permits}"),
-        GuardKind::Barrier { parties } => format!("barrier of {parties}"),
-        GuardKind::Event { set: true } => "event, set at first".into(),
-        other => other.name().into(),
-    }
-}
-
 /// What a stage does with the guards, by their numbers; each once, in the order of the file.
 pub(super) fn uses(stage: &Stage) -> Vec<(u32, Use)> {
     let touches = &stage.touches;
-    let held = stage.program.steps.iter().flat_map(|step| match &step.op {
-        Op::Enter(enter) => enter.guards.as_slice(),
-        _ => &[],
-    });
-    let mut all: Vec<(u32, Use)> = held.map(|g| (*g, Use::Holds)).collect();
+    let mut all: Vec<(u32, Use)> = stage.holds().map(|g| (g, Use::Holds)).collect();
     for (list, does) in [
         (&touches.sets, Use::Sets),
         (&touches.notifies, Use::Notifies),
@@ -94,7 +79,7 @@ pub(super) fn lines(plan: &Plan) -> Vec<[String; 3]> {
                 words.push(format!("{} {}", does.done_by(), who.join(", ")));
             }
         }
-        [guard.name.to_string(), kind(guard), words.join("; ")]
+        [guard.name.to_string(), guard.describe(), words.join("; ")]
     };
     plan.guards.iter().zip(0..).map(line).collect()
 }

@@ -37,7 +37,7 @@ pub(super) fn draw(plan: &Plan) -> String {
         );
     }
     for (guard, id) in plan.guards.iter().zip(0_u32..) {
-        let (name, kind) = (escaped(&guard.name), escaped(&guards::kind(guard)));
+        let (name, kind) = (escaped(&guard.name), escaped(&guard.describe()));
         lines.push(format!("  g{id}{{{{\"{name}<br/>{kind}\"}}}}"));
     }
     for stage in &plan.stages {
