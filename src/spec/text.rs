@@ -64,6 +64,36 @@ impl Text {
         }
     }
 
+    /// Some stretches of the text, in order, as a text of their own (a quoted word without its quotes).
+    #[must_use]
+    pub fn pieces(&self, ranges: &[Range<usize>]) -> Text {
+        let first = ranges.first().map_or(0, |r| r.start);
+        let last = ranges.last().map_or(first, |r| r.end);
+        let mut out = Text {
+            at: self.place(first..last),
+            ..Text::default()
+        };
+        for range in ranges {
+            let shift = out.text.len() as u32;
+            let part = self.part(range.clone());
+            out.runs.extend(part.runs.iter().map(|r| Run {
+                text: r.text + shift,
+                ..*r
+            }));
+            out.text.push_str(&part.text);
+        }
+        out
+    }
+
+    /// The stretches that `${}` put in.
+    pub fn inserted(&self) -> Vec<Range<usize>> {
+        let marks: Vec<&Run> = self.runs.iter().filter(|r| r.len == 0).collect();
+        marks
+            .chunks_exact(2)
+            .map(|pair| pair[0].text as usize..pair[1].text as usize)
+            .collect()
+    }
+
     pub(super) fn runs(&self) -> Vec<Run> {
         self.runs.clone()
     }

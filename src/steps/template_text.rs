@@ -30,6 +30,14 @@ impl TemplateText {
         })
     }
 
+    /// A template that is a part of what was written.
+    pub fn of(text: Text) -> TemplateText {
+        TemplateText {
+            text,
+            checked: Arc::default(),
+        }
+    }
+
     pub fn text(&self) -> &str {
         &self.text.text
     }

@@ -7,8 +7,13 @@
 //! it until it is answered.
 
 pub mod broker;
+pub mod guard;
 mod kind;
+mod programs;
 pub mod protocol;
 pub mod python;
+mod raw;
+mod wire;
 
 pub use kind::{Calls, Command, Kind, Lines, Reply, SOCKET};
+pub use programs::{Exit, Guarding, Input, Listener, Process, Programs, signal_name};
