@@ -632,6 +632,27 @@ of `exec` and `shell`, which start a process for each item.
 Or let one function call the other.",
     },
     Rule {
+        code: "E0701",
+        title: "a quote that is not closed",
+        explain: r#"A command in one line is split as a shell would split it: at blanks, with quotes around what belongs together.
+
+    exec: grep -c "a b {path}        # wrong: the quote is open
+
+Close it, or write the command as a list, which is not split: `exec: [grep, -c, a b, '{path}']`. A quote that is meant as
+it is stands behind a backslash."#,
+    },
+    Rule {
+        code: "E0702",
+        title: "a template inside double quotes",
+        explain: r#"In a text for the shell each `{expression}` becomes one quoted word, so that no value can become code. Inside double
+quotes it would end them.
+
+    shell: 'echo "name: {name}"'      # wrong
+    shell: 'echo "name: "{name}'
+
+Write it outside of the quotes. Braces that are the shell's own are written `{{` and `}}`, or stand in single quotes."#,
+    },
+    Rule {
         code: "W0601",
         title: "processes of a stage that starts no program",
         explain: "Nothing in the stage starts a program (`exec`, `shell`, `worker`, `python`), so its steps run in threads of this

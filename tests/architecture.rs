@@ -62,13 +62,20 @@ const THREADS: &[(&str, &str)] = &[
         "the workers, the run beside the faces, who waits for signals and keys",
     ),
     (
+        "worker/programs.rs",
+        "who hears the programs, and the guard in a program that embeds us",
+    ),
+    (
         "steps/read/pump.rs",
         "a read that may wait for ever, which a stop could not end",
     ),
 ];
 
 /// The files that start programs.
-const PROGRAMS: &[(&str, &str)] = &[];
+const PROGRAMS: &[(&str, &str)] = &[
+    ("worker/guard.rs", "all programs of a run"),
+    ("worker/programs.rs", "the guard"),
+];
 
 /// A source file: its path below `src/`, and its text without comments and without its unit tests.
 struct File {

@@ -240,7 +240,7 @@ impl Found<'_, '_> {
                     text: String::new(),
                     place: places.place(read.node.at),
                     op: second.op,
-                    waits: false,
+                    waits: known.step.waits(),
                     policy: read.policy,
                 });
                 input = Some(second.out);

@@ -34,6 +34,7 @@ use crate::notice::{Exit, Level};
 use crate::report::output::{Screen, Voice};
 use crate::report::paint::Color;
 use crate::steps::Output;
+use crate::worker::{Guarding, guard};
 
 /// Runs pipelines: stages, typed pipes, bounded queues and named guards, from one YAML file.
 #[derive(Debug, Parser)]
@@ -50,6 +51,11 @@ struct Args {
     color: Color,
     #[command(subcommand)]
     command: Command,
+}
+
+/// The programs of a run are guarded by this program once more.
+fn guarding() -> Guarding {
+    Guarding::Process("/proc/self/exe".into())
 }
 
 #[derive(Debug, Subcommand)]
@@ -78,7 +84,14 @@ enum Command {
 }
 
 /// Does what the command line says.
+///
+/// Called with the hidden argument of the guard, it is the guard of another run's programs.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let args: Vec<OsString> = args.into_iter().collect();
+    if args.get(1).is_some_and(|a| a == guard::ARGUMENT) {
+        guard::main();
+        return ExitCode::SUCCESS;
+    }
     let args = match Args::try_parse_from(args) {
         Ok(args) => args,
         Err(error) => {

@@ -218,7 +218,8 @@ fn start(
     signals: Signals,
 ) -> std::io::Result<Exit> {
     let (notices, heard) = bounded(256);
-    let options = Options::new(plan, screen.clone(), notices.clone());
+    let mut options = Options::new(plan, screen.clone(), notices.clone());
+    options.guarding = super::guarding();
     let (clock, stop, registry) = (
         options.clock.clone(),
         options.stop.clone(),

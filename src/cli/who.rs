@@ -57,6 +57,7 @@ pub(super) fn what(plan: &Plan, what: &What) -> String {
         | What::Barrier(id) => guard(plan, *id),
         What::Due(at) => format!("the time ({} after the start)", time(*at)),
         What::Outside(what) => (*what).into(),
+        What::Program => "a program".into(),
     }
 }
 

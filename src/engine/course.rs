@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 
@@ -11,7 +11,7 @@ use super::deadlock::{PATIENCE, Search, State};
 use crate::notice::{Notice, StageState};
 use crate::plan::{Alive, Plan, StageId};
 use crate::pool::{Failure, Shared, Stage};
-use crate::wait::{Seen, Stop, Why};
+use crate::wait::{Seen, Stop, What, Why};
 
 /// How often the counters of connections are looked at for the faces.
 const GLANCE: Duration = Duration::from_millis(50);
@@ -70,6 +70,7 @@ impl<'a, F: FnMut(&Arc<Stage>, &Shared)> Course<'a, F> {
         let began = self.shared.clock.now();
         let mut draining_since = None;
         let mut seen = Vec::new();
+        let mut moved = Instant::now();
         let mut looked = began;
         let glance_every = if self.shared.clock.is_real() {
             GLANCE
@@ -114,7 +115,7 @@ impl<'a, F: FnMut(&Arc<Stage>, &Shared)> Course<'a, F> {
             if self.shared.clock.is_real() {
                 self.look_for_deadlocks(now, &mut looked);
             } else {
-                seen = self.move_clock(seen);
+                seen = self.move_clock(seen, &mut moved);
             }
         }
     }
@@ -223,8 +224,24 @@ impl<'a, F: FnMut(&Arc<Stage>, &Shared)> Course<'a, F> {
 
     /// A virtual clock moves to the next time that somebody waits for, when everybody waits: seen twice
     /// without a change in between.
-    fn move_clock(&self, before: Vec<Seen>) -> Vec<Seen> {
+    fn move_clock(&self, before: Vec<Seen>, last: &mut Instant) -> Vec<Seen> {
         let seen = self.shared.registry.seen();
+        let passed = std::mem::replace(last, Instant::now()).elapsed();
+        let runs = |s: &Seen| matches!(&s.wait, Some((wait, _)) if wait.what == What::Program);
+        if seen.iter().any(runs) {
+            // Programs take real time.
+            let now = self.shared.clock.now() + passed;
+            self.shared.clock.advance_to(now);
+            let due = |s: &Seen| {
+                s.wait
+                    .as_ref()
+                    .is_some_and(|(w, _)| w.until <= Some(now) && w.until.is_some())
+            };
+            if seen.iter().any(due) {
+                self.shared.registry.wake_all();
+            }
+            return seen;
+        }
         let still = seen.len() == before.len()
             && seen
                 .iter()

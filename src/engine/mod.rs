@@ -31,6 +31,7 @@ use crate::pool::{Failure, Shared, Stage, Worker, drive, drive_all, threads};
 use crate::steps::timer::Beat;
 use crate::steps::{Output, RunError};
 use crate::wait::{Agent, Clock, RealClock, Registry, Stop, Why};
+use crate::worker::{Guarding, Programs};
 use course::Course;
 
 /// What a run is given besides its plan.
@@ -42,6 +43,8 @@ pub struct Options {
     pub meters: Arc<Meters>,
     pub registry: Arc<Registry>,
     pub stop: Stop,
+    /// How the programs of the run are guarded.
+    pub guarding: Guarding,
 }
 
 impl Options {
@@ -54,6 +57,7 @@ impl Options {
             meters: Meters::new(plan.stages.len(), plan.conns.len()),
             registry: Arc::default(),
             stop: Stop::new(),
+            guarding: Guarding::default(),
         }
     }
 }
@@ -77,6 +81,7 @@ impl Works {
             meters,
             registry,
             stop,
+            guarding,
         } = options;
         stop.watch(&registry);
         let cycles = cycles(plan);
@@ -134,6 +139,7 @@ impl Works {
             commons,
             net: Arc::new(Net::new(|work| threads::start("network", work).map(drop))),
             broker,
+            programs: Arc::new(Programs::new(guarding)),
             conns,
             closed,
             verdict,
@@ -181,6 +187,8 @@ pub fn run(plan: &Plan, options: Options) -> (Ended, Books) {
         // A panic there is said on standard error, and there is nobody to be answered any more.
         let _panicked = serving.join();
     }
+    // Nothing that was started outlives the run.
+    shared.programs.close();
     course::glance(&shared);
     let took = shared.clock.now().saturating_sub(began);
     let books = Books::of(plan, &shared.meters, &shared.conns, &shared.commons);

@@ -188,6 +188,7 @@ impl Hands<'_> {
             commons: &self.shared.commons,
             net: &self.shared.net,
             broker: Some(&self.shared.broker),
+            programs: &self.shared.programs,
         }
     }
 }

@@ -14,6 +14,7 @@ use crate::steps::Output;
 use crate::sync::Commons;
 use crate::wait::{Clock, Registry, Stop, Why};
 use crate::worker::broker::Broker;
+use crate::worker::Programs;
 
 /// What all workers of a run share.
 #[derive(Clone)]
@@ -29,6 +30,8 @@ pub struct Shared {
     pub net: Arc<Net>,
     /// Who answers user code that asks for them.
     pub broker: Arc<Broker>,
+    /// What starts programs.
+    pub programs: Arc<Programs>,
     /// In the order of the plan.
     pub conns: Arc<[Arc<Conn>]>,
     /// Told when a stage has closed its ends, with its number.

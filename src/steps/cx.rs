@@ -10,6 +10,7 @@ use crate::sync::Commons;
 use crate::value::{Cell, Row};
 use crate::wait::{Agent, Clock};
 use crate::worker::broker::Broker;
+use crate::worker::Programs;
 
 /// How an item ended in a stage. Every row that a stage takes, or makes, ends in exactly one of these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -189,6 +190,8 @@ pub struct Cx<'a> {
     pub net: &'a Net,
     /// Who answers user code in other programs.
     pub broker: Option<&'a Arc<Broker>>,
+    /// What starts programs.
+    pub programs: &'a Arc<Programs>,
     /// The number of the step in its stage.
     pub step: u32,
 }

@@ -19,6 +19,7 @@ mod cx;
 mod dead_letter;
 mod each;
 mod fetch;
+mod exec;
 mod fields;
 mod files;
 mod filter;

@@ -88,6 +88,7 @@ impl Nested {
                 commons: cx.commons,
                 net: cx.net,
                 broker: cx.broker,
+                programs: cx.programs,
                 step: cx.step,
             };
             match step.run(batch, &mut inner) {

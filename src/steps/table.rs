@@ -73,6 +73,8 @@ pub static STEPS: &[&StepDef] = &[
     &super::sort::SORT,
     &super::top::TOP,
     &super::fetch::FETCH,
+    &super::exec::EXEC,
+    &super::exec::SHELL,
     &super::sleep::SLEEP,
     &super::call::CALL,
     &super::put::PUT,

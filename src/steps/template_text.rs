@@ -104,6 +104,14 @@ impl TemplateText {
         self.checked(item, cx).parts().iter().map(same).collect()
     }
 
+    /// Is it nothing but one expression?
+    ///
+    /// # Panics
+    /// As [`TemplateText::compile`].
+    pub fn is_alone(&self, item: Option<&Type>, cx: &CompileCx<'_>) -> bool {
+        matches!(self.checked(item, cx).parts(), [Part::Expr(_)])
+    }
+
     fn checked(&self, item: Option<&Type>, cx: &CompileCx<'_>) -> Template {
         let known = self
             .checked

@@ -59,6 +59,7 @@ pub struct Bench {
     pub tally: Tally,
     pub commons: Commons,
     pub net: Net,
+    pub programs: std::sync::Arc<crate::worker::Programs>,
 }
 
 impl Default for Bench {
@@ -70,6 +71,7 @@ impl Default for Bench {
             streams: Streams::default(),
             tally: Tally::default(),
             commons: Commons::default(),
+            programs: std::sync::Arc::default(),
             net: Net::new(|loop_| std::thread::Builder::new().spawn(loop_).map(drop)),
         }
     }
@@ -89,6 +91,7 @@ impl Bench {
             commons: &self.commons,
             net: &self.net,
             broker: None,
+            programs: &self.programs,
             step: 0,
         })
     }

@@ -45,8 +45,10 @@ pub enum What {
     Barrier(u32),
     /// A point in time (since the start).
     Due(Duration),
-    /// Something outside the program: a file descriptor, a child, the network. Always live.
+    /// Something outside the program: a file descriptor, the network. Always live.
     Outside(&'static str),
+    /// A program that we have started. Always live; a virtual clock goes on as the real one does meanwhile.
+    Program,
 }
 
 /// What kind of thing is waited for.
@@ -85,7 +87,7 @@ impl What {
                 Kind::Guard
             }
             What::Due(_) => Kind::Time,
-            What::Outside(_) => Kind::Outside,
+            What::Outside(_) | What::Program => Kind::Outside,
         }
     }
 
@@ -215,7 +217,7 @@ impl Seen {
 impl Wait {
     /// Will it be over without anybody's help: by time, or by the world outside?
     pub fn is_free(&self) -> bool {
-        self.until.is_some() || matches!(self.what, What::Due(_) | What::Outside(_))
+        self.until.is_some() || matches!(self.what, What::Due(_) | What::Outside(_) | What::Program)
     }
 }
 

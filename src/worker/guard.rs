@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::signal::{Signal, kill, killpg};
+use nix::sys::signal::{SigSet, Signal, kill, killpg};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 use nix::unistd::Pid;
 
@@ -31,6 +31,8 @@ pub const GRACE: Duration = Duration::from_secs(5);
 /// What the program is when its first argument is [`ARGUMENT`]: a guard, with the socket as its standard input.
 pub fn main() {
     // Who looks at processes sees what it is for; where these fail, it still does most of its work.
+    // What we block, our children would inherit: `Command` only sets SIGPIPE back.
+    let _mask = SigSet::empty().thread_set_mask();
     let _subreaper = nix::sys::prctl::set_child_subreaper(true);
     let _name = nix::sys::prctl::set_name(c"millstream-guard");
     let Ok(socket) = std::io::stdin().as_fd().try_clone_to_owned() else {
@@ -238,4 +240,3 @@ fn own_children() -> Vec<i32> {
         })
         .collect()
 }
-

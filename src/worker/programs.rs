@@ -425,10 +425,8 @@ impl Process {
         }
         if t.left.is_empty() && t.last {
             if t.is_socket() {
-                let _gone = nix::sys::socket::shutdown(
-                    t.fd.as_raw_fd(),
-                    nix::sys::socket::Shutdown::Write,
-                );
+                let _gone =
+                    nix::sys::socket::shutdown(t.fd.as_raw_fd(), nix::sys::socket::Shutdown::Write);
             }
             *talk = None;
         }
@@ -491,7 +489,11 @@ impl Process {
         let Ok(text) = std::fs::read_to_string(format!("/proc/{pid}/statm")) else {
             return;
         };
-        let pages: u64 = text.split(' ').nth(1).and_then(|n| n.parse().ok()).unwrap_or(0);
+        let pages: u64 = text
+            .split(' ')
+            .nth(1)
+            .and_then(|n| n.parse().ok())
+            .unwrap_or(0);
         let held = pages * page_size();
         if held > most && self.held.swap(held, Ordering::Relaxed) == 0 {
             self.kill();
@@ -535,13 +537,7 @@ impl Ear {
         })
     }
 
-    fn listen(
-        &self,
-        fd: &OwnedFd,
-        id: u64,
-        stream: Stream,
-        flags: EpollFlags,
-    ) -> nix::Result<()> {
+    fn listen(&self, fd: &OwnedFd, id: u64, stream: Stream, flags: EpollFlags) -> nix::Result<()> {
         let data = id << 2 | stream as u64;
         self.epoll.add(fd, EpollEvent::new(flags, data))
     }

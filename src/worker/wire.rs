@@ -32,11 +32,19 @@ pub(super) struct Start {
 /// What the guard says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Told {
-    Started { pid: i32 },
+    Started {
+        pid: i32,
+    },
     /// An error number.
-    Failed { errno: i32 },
-    Exited { code: i32 },
-    Killed { signal: i32 },
+    Failed {
+        errno: i32,
+    },
+    Exited {
+        code: i32,
+    },
+    Killed {
+        signal: i32,
+    },
 }
 
 const START: u32 = 1;
@@ -107,7 +115,8 @@ fn head(kind: u32, id: u64, third: u64, fourth: u32) -> [u8; HEAD] {
 }
 
 fn fields(head: &[u8; HEAD]) -> (u32, u64, u64, u32) {
-    let u32_at = |at: usize| u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
+    let u32_at =
+        |at: usize| u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
     let u64_at = |at: usize| u64::from(u32_at(at)) | u64::from(u32_at(at + 4)) << 32;
     (u32_at(0), u64_at(8), u64_at(16), u32_at(4))
 }
@@ -189,7 +198,11 @@ pub(super) fn tell(mut to: &UnixStream, id: u64, told: Told) -> io::Result<()> {
 }
 
 /// What the guard has said by now, without waiting; `false`: it is gone.
-pub(super) fn heard(from: BorrowedFd<'_>, kept: &mut Vec<u8>, mut each: impl FnMut(u64, Told)) -> bool {
+pub(super) fn heard(
+    from: BorrowedFd<'_>,
+    kept: &mut Vec<u8>,
+    mut each: impl FnMut(u64, Told),
+) -> bool {
     let mut buffer = [0; 100 * HEAD];
     let alive = loop {
         let flags = MsgFlags::MSG_DONTWAIT;

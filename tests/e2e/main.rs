@@ -39,6 +39,9 @@ mod before_the_end;
 /// `fetch`, `tasks` and limits, with a small web site.
 mod net;
 
+/// Programs for each item, and what becomes of them.
+mod programs;
+
 /// Signals, a reader that goes away, a disk that is full.
 mod stopping;
 

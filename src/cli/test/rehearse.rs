@@ -181,6 +181,7 @@ fn run(plan: &Plan) -> Run {
     let (notices, heard) = unbounded();
     let mut options = Options::new(plan, Arc::new(Silence), notices);
     options.clock = Arc::new(VirtualClock::default());
+    options.guarding = crate::cli::guarding();
     let (ended, books) = engine::run(plan, options);
     let errors = books
         .stages

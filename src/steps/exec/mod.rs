@@ -9,8 +9,6 @@ mod lines;
 mod recipe;
 mod run;
 mod shell;
-#[cfg(test)]
-mod tests;
 
 use std::sync::Arc;
 
@@ -18,13 +16,11 @@ use parking_lot::Mutex;
 
 use super::template_text::TemplateText;
 use super::words::Args;
-use super::{
-    CompileCx, Compiled, Group, Infer, Op, Opt, Pull, Reader, Source, Step, StepDef,
-};
+use super::{CompileCx, Compiled, Group, Infer, Op, Opt, Pull, Reader, Source, Step, StepDef};
 use crate::expr::{Env, Uses};
 use crate::spec::{Key, Node};
 use crate::value::{Batch, Blocks, Cell, Shape, Type};
-use recipe::{Arg, Recipe, Result_};
+use recipe::{Arg, Recipe, Takes};
 
 const STDOUT: Opt = Opt {
     name: "stdout",
@@ -117,7 +113,7 @@ struct Exec {
     /// For `shell`: what `sh -c` gets before the arguments.
     script: Option<String>,
     args: Vec<TemplateText>,
-    result: Result_,
+    result: Takes,
     stdin: Option<TemplateText>,
     ok: Vec<i32>,
     cwd: Option<TemplateText>,
@@ -131,17 +127,21 @@ fn read(node: &Node, def: &'static StepDef, reader: &mut Reader<'_>) -> Option<B
     // A mapping without the main option would be a list of options that lacks it.
     let args = Args::of(node, def, reader);
     let main = args.need(def.main.unwrap_or_default(), reader);
-    let mut template = |option: &str, reader: &mut Reader<'_>| {
+    let template = |option: &str, reader: &mut Reader<'_>| {
         args.get(option)
             .map(|n| TemplateText::read(n, &format!("`{option}`"), reader))
     };
     let stdin = template("stdin", reader);
     let cwd = template("cwd", reader);
     let result = match args.get("stdout") {
-        None => Some(Result_::Text),
+        None => Some(Takes::Text),
         Some(node) => reader
-            .choice(node, "`stdout`", &["text", "lines", "json", "bytes", "ignore"])
-            .map(Result_::of),
+            .choice(
+                node,
+                "`stdout`",
+                &["text", "lines", "json", "bytes", "ignore"],
+            )
+            .map(Takes::of),
     };
     let ok = match args.get("ok") {
         None => Some(vec![0]),
@@ -225,7 +225,6 @@ impl Exec {
             code: t.compile(input, cx),
         };
         Recipe {
-            name: self.name,
             script: self.script.clone(),
             args: self.args.iter().map(arg).collect(),
             result: self.result,
@@ -251,14 +250,14 @@ impl Step for Exec {
             template.check(input, cx);
         }
         match self.result {
-            Result_::Ignore => input.cloned().unwrap_or(Type::Null),
+            Takes::Ignore => input.cloned().unwrap_or(Type::Null),
             other => other.ty(),
         }
     }
 
     fn uses(&self, input: &Type, after: &Uses, env: &Env) -> Uses {
         let mut uses = match self.result {
-            Result_::Ignore => after.clone(),
+            Takes::Ignore => after.clone(),
             _ => Uses::nothing(),
         };
         for template in self.templates() {
@@ -269,12 +268,12 @@ impl Step for Exec {
 
     fn compile(&self, input: Option<&Type>, _: &Uses, cx: &CompileCx<'_>) -> Compiled {
         let out = match (self.result, input) {
-            (Result_::Ignore, Some(input)) => input.clone(),
-            (Result_::Ignore, None) => Type::Null,
+            (Takes::Ignore, Some(input)) => input.clone(),
+            (Takes::Ignore, None) => Type::Null,
             (other, _) => other.ty(),
         };
         let recipe = Arc::new(self.recipe(input, &out, cx));
-        if input.is_none() && self.result == Result_::Lines && !cx.types.rehearses() {
+        if input.is_none() && self.result == Takes::Lines && !cx.types.rehearses() {
             let op = Op::Source(Arc::new(move || Box::new(lines::Lines::of(recipe.clone()))));
             return Compiled { out, op };
         }
@@ -304,8 +303,9 @@ impl Step for Exec {
         true
     }
 
-    fn lets_pass(&self) -> bool {
-        self.result == Result_::Ignore
+    /// What it does is done elsewhere: the item need go nowhere.
+    fn is_sink(&self) -> bool {
+        self.result == Takes::Ignore
     }
 
     fn is_source(&self) -> bool {

@@ -11,7 +11,7 @@ use crate::worker::{Command, Exit};
 
 /// What becomes of the standard output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Result_ {
+pub(super) enum Takes {
     Text,
     Lines,
     Json,
@@ -19,23 +19,23 @@ pub(super) enum Result_ {
     Ignore,
 }
 
-impl Result_ {
-    pub fn of(word: &str) -> Result_ {
+impl Takes {
+    pub fn of(word: &str) -> Takes {
         match word {
-            "lines" => Result_::Lines,
-            "json" => Result_::Json,
-            "bytes" => Result_::Bytes,
-            "ignore" => Result_::Ignore,
-            _ => Result_::Text,
+            "lines" => Takes::Lines,
+            "json" => Takes::Json,
+            "bytes" => Takes::Bytes,
+            "ignore" => Takes::Ignore,
+            _ => Takes::Text,
         }
     }
 
     pub fn ty(self) -> Type {
         match self {
-            Result_::Text | Result_::Lines => Type::String,
-            Result_::Json => Type::Any,
-            Result_::Bytes => Type::Bytes,
-            Result_::Ignore => Type::Null,
+            Takes::Text | Takes::Lines => Type::String,
+            Takes::Json => Type::Any,
+            Takes::Bytes => Type::Bytes,
+            Takes::Ignore => Type::Null,
         }
     }
 }
@@ -48,10 +48,9 @@ pub(super) struct Arg {
 }
 
 pub(super) struct Recipe {
-    pub name: &'static str,
     pub script: Option<String>,
     pub args: Vec<Arg>,
-    pub result: Result_,
+    pub result: Takes,
     pub stdin: Option<TemplateCode>,
     pub ok: Vec<i32>,
     pub cwd: Option<TemplateCode>,
@@ -64,7 +63,11 @@ pub(super) struct Recipe {
 
 impl Recipe {
     /// The command for a row, and its standard input.
-    pub fn command(&self, row: Row<'_>, cx: &Cx<'_>) -> Result<(Command, Option<Vec<u8>>), ItemError> {
+    pub fn command(
+        &self,
+        row: Row<'_>,
+        cx: &Cx<'_>,
+    ) -> Result<(Command, Option<Vec<u8>>), ItemError> {
         let mut argv: Vec<Vec<u8>> = Vec::new();
         if let Some(script) = &self.script {
             argv.extend([&b"sh"[..], b"-c", script.as_bytes(), b"sh"].map(<[u8]>::to_vec));
@@ -130,8 +133,16 @@ impl Recipe {
     }
 
     /// What is wrong with how the program ended; `Ok`: nothing.
-    pub fn judge(&self, program: &str, how: &Result<Exit, std::io::Error>, tail: &str) -> Result<(), ItemError> {
-        let last = tail.lines().last().map_or(String::new(), |l| format!(": {l}"));
+    pub fn judge(
+        &self,
+        program: &str,
+        how: &Result<Exit, std::io::Error>,
+        tail: &str,
+    ) -> Result<(), ItemError> {
+        let last = tail
+            .lines()
+            .last()
+            .map_or(String::new(), |l| format!(": {l}"));
         let (kind, code, message) = match how {
             Ok(Exit::Code(code)) if self.ok.contains(code) => return Ok(()),
             Ok(Exit::Code(code)) => (
@@ -170,29 +181,31 @@ impl Recipe {
         let parse = |message: &str| ItemError::parse(message.to_owned());
         let not_text = "what the program wrote is not UTF-8 (`stdout: bytes` takes it as it is)";
         match self.result {
-            Result_::Ignore => {}
-            Result_::Bytes => out.push([Cell::bytes(&bytes)]),
-            Result_::Text => {
+            Takes::Ignore => {}
+            Takes::Bytes => out.push([Cell::bytes(&bytes)]),
+            Takes::Text => {
                 if bytes.last() == Some(&b'\n') {
                     bytes.pop();
                 }
                 let text = String::from_utf8(bytes).map_err(|_| parse(not_text))?;
                 out.push([Cell::str(&text)]);
             }
-            Result_::Lines => {
+            Takes::Lines => {
                 let text = String::from_utf8(bytes).map_err(|_| parse(not_text))?;
                 for line in text.lines() {
                     let cell = out.blocks_mut().text(line);
                     out.push([cell]);
                 }
             }
-            Result_::Json => {
+            Takes::Json => {
                 let text = String::from_utf8(bytes).map_err(|_| parse(not_text))?;
                 let mut reader = JsonReader::new(&Type::Any, &Type::Any, Wanted::all(Want::Look));
                 let (cells, blocks) = out.parts_mut();
                 reader
                     .read(text.trim(), None, cells, blocks)
-                    .map_err(|why| parse(&format!("what the program wrote is no JSON value: {why}")))?;
+                    .map_err(|why| {
+                        parse(&format!("what the program wrote is no JSON value: {why}"))
+                    })?;
                 out.grew(1);
             }
         }

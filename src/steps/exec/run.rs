@@ -6,7 +6,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::super::{BatchStep, Cx, Flow, ItemError, ItemErrorKind, Outcome, RunError};
-use super::recipe::{Recipe, Result_};
+use super::recipe::{Recipe, Takes};
 use crate::value::{Batch, Blocks};
 use crate::wait::{Agent, Wait, What};
 use crate::worker::{Exit, Input, Listener, Process};
@@ -103,7 +103,10 @@ pub(super) fn start(
     };
     let cwd = command.cwd.clone();
     if let Some(cwd) = cwd.filter(|cwd| !cwd.is_dir()) {
-        let message = format!("`{program}` cannot be started: there is no folder {}", cwd.display());
+        let message = format!(
+            "`{program}` cannot be started: there is no folder {}",
+            cwd.display()
+        );
         return Err(ItemError::new(ItemErrorKind::Io, message));
     }
     let collected = Collected::new(cx.agent, most.unwrap_or(MOST));
@@ -127,7 +130,8 @@ pub(super) fn start(
 pub(super) fn log(recipe: &Recipe, err: &[u8], cx: &Cx<'_>) {
     for line in String::from_utf8_lossy(err).lines() {
         let stage = &recipe.processes.stage;
-        cx.output.log(&format!("{stage}[{}]: {line}", cx.scope.worker));
+        cx.output
+            .log(&format!("{stage}[{}]: {line}", cx.scope.worker));
     }
 }
 
@@ -160,7 +164,7 @@ impl Run {
                 batch.clear();
                 Flow::Next(batch)
             }
-            Ok(_) if self.recipe.result == Result_::Ignore => {
+            Ok(_) if self.recipe.result == Takes::Ignore => {
                 log(&self.recipe, &got.err, cx);
                 Flow::Next(batch)
             }
@@ -208,7 +212,11 @@ impl BatchStep for Run {
                 running.program,
                 MOST >> 20
             );
-            cx.fail(batch.origin(0), batch.row(0), ItemError::new(ItemErrorKind::Io, message));
+            cx.fail(
+                batch.origin(0),
+                batch.row(0),
+                ItemError::new(ItemErrorKind::Io, message),
+            );
             batch.clear();
             return Flow::Next(batch);
         }

@@ -20,6 +20,8 @@ enum In {
     Double(usize),
     /// `$(...)` or `(...)`.
     Paren,
+    /// `$((...))`, where nothing is split and quotes may not stand.
+    Sum,
     /// `` `...` ``
     Back,
 }
@@ -124,6 +126,14 @@ impl Parser<'_> {
                 let end = parameter_end(self.bytes, self.at + 1);
                 self.keep(end - self.at);
             }
+            b'$' if self.peek(1) == Some(b'(') && self.peek(2) == Some(b'(') => {
+                self.inside.push(In::Sum);
+                self.keep(3);
+            }
+            b')' if self.inside.last() == Some(&In::Sum) && self.peek(1) == Some(b')') => {
+                self.inside.pop();
+                self.keep(2);
+            }
             b'$' if self.peek(1) == Some(b'(') => {
                 self.inside.push(In::Paren);
                 self.keep(2);
@@ -177,7 +187,14 @@ impl Parser<'_> {
                 let template = self.whole.part(self.at..end);
                 self.script.args.push(TemplateText::of(template));
                 let n = self.script.args.len();
-                self.script.text.push_str(&format!("\"${{{n}}}\""));
+                let quote = if self.inside.last() == Some(&In::Sum) {
+                    ""
+                } else {
+                    "\""
+                };
+                self.script
+                    .text
+                    .push_str(&format!("{quote}${{{n}}}{quote}"));
                 self.at = end;
             }
         }
@@ -234,19 +251,52 @@ mod tests {
     fn an_expression_becomes_a_quoted_parameter_and_the_rest_is_the_shells() {
         for (text, expected, args) in [
             ("wc -c < {path}", "wc -c < \"${1}\"", vec!["{path}"]),
-            ("echo {a}{b}-{}", "echo \"${1}\"\"${2}\"-\"${3}\"", vec!["{a}", "{b}", "{}"]),
-            ("awk '{print $1}' {f}", "awk '{print $1}' \"${1}\"", vec!["{f}"]),
-            ("echo \"$HOME ${X:-{a}}\" {x}", "echo \"$HOME ${X:-{a}}\" \"${1}\"", vec!["{x}"]),
-            ("{ echo a; echo b; } | wc", "{ echo a; echo b; } | wc", vec![]),
+            (
+                "echo {a}{b}-{}",
+                "echo \"${1}\"\"${2}\"-\"${3}\"",
+                vec!["{a}", "{b}", "{}"],
+            ),
+            (
+                "awk '{print $1}' {f}",
+                "awk '{print $1}' \"${1}\"",
+                vec!["{f}"],
+            ),
+            (
+                "echo \"$HOME ${X:-{a}}\" {x}",
+                "echo \"$HOME ${X:-{a}}\" \"${1}\"",
+                vec!["{x}"],
+            ),
+            (
+                "{ echo a; echo b; } | wc",
+                "{ echo a; echo b; } | wc",
+                vec![],
+            ),
             ("echo {{a,b}}", "echo {a,b}", vec![]),
             ("x=\"$(cat {f})\"", "x=\"$(cat \"${1}\")\"", vec!["{f}"]),
-            ("echo # it's {x}\necho {y}", "echo # it's {x}\necho \"${1}\"", vec!["{y}"]),
+            (
+                "echo # it's {x}\necho {y}",
+                "echo # it's {x}\necho \"${1}\"",
+                vec!["{y}"],
+            ),
             ("echo \\{x} a#b", "echo \\{x} a#b", vec![]),
-            ("f() { echo {x}; }; f", "f() { echo \"${1}\"; }; f", vec!["{x}"]),
+            (
+                "f() { echo {x}; }; f",
+                "f() { echo \"${1}\"; }; f",
+                vec!["{x}"],
+            ),
+            (
+                "echo $(( {n} * (2 + {m}) ))",
+                "echo $(( ${1} * (2 + ${2}) ))",
+                vec!["{n}", "{m}"],
+            ),
             ("echo {\"a b\"}", "echo \"${1}\"", vec!["{\"a b\"}"]),
         ] {
             let (text_, args_) = script(text).unwrap();
-            assert_eq!((text_.as_str(), args_), (expected, args.iter().map(ToString::to_string).collect()), "{text}");
+            assert_eq!(
+                (text_.as_str(), args_),
+                (expected, args.iter().map(ToString::to_string).collect()),
+                "{text}"
+            );
         }
         assert_eq!(script("echo \"{x}\""), Err(vec!["E0702".into()]));
         assert_eq!(script("echo 'x"), Err(vec!["E0701".into()]));

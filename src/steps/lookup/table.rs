@@ -67,6 +67,7 @@ impl Plan {
                 commons: cx.commons,
                 net: cx.net,
                 broker: cx.broker,
+                programs: cx.programs,
                 step: cx.step,
             };
             let batch = match source.pull(256, &mut inner) {

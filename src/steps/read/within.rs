@@ -96,6 +96,7 @@ impl Within {
             commons,
             net,
             broker,
+            programs,
             step,
         } = cx;
         let mut faults = Of {
@@ -114,6 +115,7 @@ impl Within {
             commons,
             net,
             broker: *broker,
+            programs,
             step: *step,
         };
         let mut source = self.plan.recipe.source(Ok(places), &self.pool);
