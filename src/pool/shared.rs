@@ -13,8 +13,8 @@ use crate::notice::{Meters, Notice};
 use crate::steps::Output;
 use crate::sync::Commons;
 use crate::wait::{Clock, Registry, Stop, Why};
-use crate::worker::broker::Broker;
 use crate::worker::Programs;
+use crate::worker::broker::Broker;
 
 /// What all workers of a run share.
 #[derive(Clone)]

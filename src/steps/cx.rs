@@ -9,8 +9,8 @@ use crate::net::Net;
 use crate::sync::Commons;
 use crate::value::{Cell, Row};
 use crate::wait::{Agent, Clock};
-use crate::worker::broker::Broker;
 use crate::worker::Programs;
+use crate::worker::broker::Broker;
 
 /// How an item ended in a stage. Every row that a stage takes, or makes, ends in exactly one of these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
