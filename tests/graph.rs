@@ -23,6 +23,18 @@ fn pipelines() -> Vec<PathBuf> {
     all
 }
 
+/// Those, and all that the repository ships.
+fn every() -> Vec<PathBuf> {
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("pipelines");
+    let entries = fs::read_dir(shipped).expect("a readable folder");
+    let mut all: Vec<PathBuf> = entries
+        .map(|e| e.expect("an entry").path())
+        .filter(|p| p.extension().is_some_and(|e| e == "yaml"))
+        .collect();
+    all.extend(pipelines());
+    all
+}
+
 fn drawn(file: &Path, format: &str) -> String {
     let output = Command::new(env!("CARGO_BIN_EXE_millstream"))
         .args(["graph", "--format", format])
@@ -74,8 +86,22 @@ fn every_pipeline_is_drawn_as_it_was_looked_at() {
 }
 
 #[test]
+fn the_picture_of_the_readme_is_what_is_drawn() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let now = drawn(&root.join("pipelines/fan-out.yaml"), "svg");
+    let picture = root.join("docs/pictures/graph.svg");
+    if std::env::var_os("UPDATE").is_some() {
+        fs::write(&picture, &now).expect("a writable file");
+    }
+    assert!(
+        fs::read_to_string(&picture).expect("a picture") == now,
+        "docs/pictures/graph.svg is out of date: docs/pictures/make"
+    );
+}
+
+#[test]
 fn graphviz_accepts_the_dot() {
-    for file in pipelines() {
+    for file in every() {
         let said = objection("dot", &["-Tcanon"], &drawn(&file, "dot"));
         assert_eq!(said, None, "{}", file.display());
     }
@@ -84,7 +110,7 @@ fn graphviz_accepts_the_dot() {
 #[test]
 fn the_svg_is_xml_that_stands_alone() {
     let read = "import sys, xml.dom.minidom as m; m.parseString(sys.stdin.buffer.read())";
-    for file in pipelines() {
+    for file in every() {
         let svg = drawn(&file, "svg");
         assert_eq!(
             objection("python3", &["-c", read], &svg),
@@ -122,7 +148,7 @@ fn mermaid_accepts_the_diagrams() {
         eprintln!("NOT TESTED: Mermaid is missing; `tests/run tools` installs it with npm");
         return;
     }
-    let mut texts: Vec<String> = pipelines().iter().map(|f| drawn(f, "mermaid")).collect();
+    let mut texts: Vec<String> = every().iter().map(|f| drawn(f, "mermaid")).collect();
     // The reader itself can object.
     texts.push("flowchart TB\n  a[x -->\n".into());
     let mut child = Command::new("node")
@@ -139,7 +165,7 @@ fn mermaid_accepts_the_diagrams() {
     let said = child.wait_with_output().expect("it ends").stdout;
     let mut said: Vec<Option<String>> = serde_json::from_slice(&said).expect("JSON");
     assert!(said.pop().flatten().is_some(), "nonsense is accepted");
-    for (file, said) in pipelines().iter().zip(&said) {
+    for (file, said) in every().iter().zip(&said) {
         assert_eq!(*said, None, "{}", file.display());
     }
 }

@@ -201,14 +201,18 @@ fn lines(plan: &Plan, stage: &Stage) -> Vec<(&'static str, String)> {
             .map(|l| ("quiet", l.to_string())),
     );
     lines.extend(words::steps(stage).into_iter().map(|s| ("step", s)));
-    lines.extend(words::outputs(plan, stage, LONGEST).into_iter().map(|o| {
-        let class = if o.starts_with('✗') {
-            "dead"
-        } else {
-            "quiet"
-        };
-        (class, o)
-    }));
+    lines.extend(
+        words::outputs(plan, stage, LONGEST - 2)
+            .into_iter()
+            .map(|o| {
+                let class = if o.starts_with('✗') {
+                    "dead"
+                } else {
+                    "quiet"
+                };
+                (class, o)
+            }),
+    );
     lines
         .into_iter()
         .flat_map(|(class, line)| match class {

@@ -110,6 +110,8 @@ fn bounds(conn: &Conn) -> String {
     }
     match conn.full {
         Full::Block => {}
+        // What a loop's queue does unless it says otherwise.
+        Full::Spill if conn.feedback => {}
         Full::DropNewest => words.push("full: drops the newest".into()),
         Full::DropOldest => words.push("full: drops the oldest".into()),
         Full::Spill => words.push("spills to disk".into()),
