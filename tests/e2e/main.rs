@@ -22,6 +22,9 @@ mod modifiers;
 /// Locks, semaphores, conditions, events, barriers, values and arrays.
 mod guards;
 
+/// When guards are held, when they are given back, and who looks again.
+mod holding;
+
 /// What is proven of guards before a run, and said.
 mod proofs;
 

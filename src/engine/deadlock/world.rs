@@ -123,7 +123,13 @@ impl World {
                 of_stage(&own.into_iter().collect::<Vec<_>>())
             }
             What::Event(guard) => of_stage(&self.touching(|t| t.sets.contains(guard))),
-            What::Barrier(guard) => of_stage(&self.touching(|t| t.meets.contains(guard))),
+            What::Barrier(guard) => {
+                // Who stands there already is not missing.
+                let here = &self.guards[*guard as usize].here;
+                let mut others = of_stage(&self.touching(|t| t.meets.contains(guard)));
+                others.retain(|i| !here.contains(&self.agents[*i].id));
+                others
+            }
             What::Until { guard, watches } => {
                 of_stage(&self.touching(|t| changes(t, *guard, watches)))
             }
