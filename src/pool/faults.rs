@@ -237,6 +237,18 @@ impl FaultBook {
         })
     }
 
+    /// A row is through the step that runs, or (`Some`) through this block, in whatever way: the next one that the
+    /// item has become has all its attempts. Within a block that holds guards only the whole of it counts.
+    pub(super) fn passed(&mut self, block: Option<usize>) {
+        let step = block.unwrap_or(self.step);
+        if self.around.unit.is_none()
+            && let Some(attempt) = &mut self.attempt
+            && attempt.step == step
+        {
+            attempt.tries = 0;
+        }
+    }
+
     /// What ends the run waits until the rows before it have gone their way; those behind it never began.
     pub(super) fn cut_short(&mut self) {
         if let Some(mut again) = self.again.take() {

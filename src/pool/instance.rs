@@ -154,6 +154,11 @@ impl Hands<'_> {
         self.book.policy = instance.policy;
     }
 
+    /// May an item that fails in this step be tried again?
+    pub(super) fn retries(&self) -> bool {
+        self.book.attempt.is_some() && self.book.policy.retry.is_some()
+    }
+
     /// When the time of the attempt is over, where there is one.
     pub(super) fn late_at(&self) -> Option<Duration> {
         let attempt = self.book.attempt.as_ref()?;

@@ -55,6 +55,8 @@ pub(super) struct Line {
     shut: Vec<Range<usize>>,
     /// How far the end of the input has come: the step that gives out what it has left.
     finishing: usize,
+    /// The ordinal behind all that has entered: where what a step gives out later belongs.
+    behind: u64,
     /// What [`Line::count_rests`] found last.
     rested: i64,
 }
@@ -125,6 +127,8 @@ impl Line {
     }
 
     pub(super) fn enter(&mut self, parts: Vec<Batch>) {
+        let end = parts.iter().map(|b| b.ord + b.span).max();
+        self.behind = self.behind.max(end.unwrap_or_default());
         self.stack.extend(parts.into_iter().rev().map(|b| (0, b)));
     }
 
@@ -209,7 +213,6 @@ impl Line {
             let Some((at, mut batch)) = self.stack.pop() else {
                 return Halt::Empty;
             };
-            let above = self.stack.len();
             if batch.is_empty() {
                 continue;
             }
@@ -230,7 +233,14 @@ impl Line {
                 self.come_to_end(enter, batch);
                 continue;
             }
-            if let Kind::Enter(_) = instance.kind {
+            if let Kind::Enter(gate) = &instance.kind {
+                if hands.retries() && batch.len() > 1 && !gate.way.holds {
+                    batch.number_origins();
+                    let row = batch.split_front(1);
+                    self.stack.push((at, batch));
+                    batch = row;
+                }
+                let above = self.stack.len();
                 if let Some(halt) = self.enter_block(at, batch, hands) {
                     return halt;
                 }
@@ -239,7 +249,8 @@ impl Line {
                 }
                 continue;
             }
-            if instance.waits && batch.len() > 1 {
+            // One at a time, so that one can wait, or be tried again, and the others come behind it.
+            if (instance.waits || hands.retries()) && batch.len() > 1 {
                 batch.number_origins();
                 let row = batch.split_front(1);
                 self.stack.push((at, batch));
@@ -269,6 +280,7 @@ impl Line {
             if let Some(halt) = self.called(at, above, hands) {
                 return halt;
             }
+            hands.book.passed(None);
         }
     }
 
@@ -382,6 +394,9 @@ impl Line {
         if open.inside == Inside::Held && outermost {
             hands.book.around.unit = None;
             self.settle(hands);
+        }
+        if hands.book.again.is_none() {
+            hands.book.passed(Some(hands.book.step));
         }
         match self.open.last_mut() {
             Some(row) if row.at == at && row.inside == Inside::OneByOne => row.out.extend(made),
@@ -505,7 +520,8 @@ impl Line {
                 Kind::Each(..) | Kind::Common(_) | Kind::Enter(_) | Kind::Leave(_) => None,
             };
             match left {
-                Some(batch) => {
+                Some(mut batch) => {
+                    (batch.ord, batch.span) = (self.behind, 0);
                     self.stack.push((self.finishing + 1, batch));
                     return Ok(true);
                 }
@@ -559,7 +575,10 @@ impl Line {
             {
                 hands.book.step = instance.at;
                 hands.book.policy = instance.policy;
-                let parts = step.ring(&mut hands.cx())?;
+                let mut parts = step.ring(&mut hands.cx())?;
+                for part in &mut parts {
+                    (part.ord, part.span) = (self.behind, 0);
+                }
                 self.stack
                     .extend(parts.into_iter().rev().map(|b| (at + 1, b)));
             }

@@ -327,6 +327,12 @@ impl Segment {
         self.forget(agent);
     }
 
+    /// Have rows come back that come before this ordinal?
+    pub(super) fn has_back(&self, ord: u64) -> bool {
+        let intake = self.intake.lock();
+        intake.returned.first().is_some_and(|batch| batch.ord < ord)
+    }
+
     /// Rows that came back.
     pub(super) fn take_back(&self) -> Option<Batch> {
         let mut intake = self.intake.lock();

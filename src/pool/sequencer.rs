@@ -3,7 +3,8 @@
 //! A worker deposits what became of a range of ordinals and goes on. Whoever deposits the next range takes the
 //! turn: it gets the *baton* (what only one may hold: the steps that must see all rows in order), works its
 //! range off, and then everything that lies ready behind it. At most `window` rows wait; a worker whose result
-//! does not fit waits for its turn, except the one whose range is next: it always fits, so nobody waits for ever.
+//! does not fit waits for its turn, except the one whose range is next: it always fits. Where the next is an item that
+//! waits aside, somebody must be free for it when its time comes: [`Sequencer::deposit_over`]. So nobody waits for ever.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -73,7 +74,17 @@ impl<B> Sequencer<B> {
         }
     }
 
-    pub fn deposit(&self, mut range: Range, agent: &Arc<Agent>) -> Deposit<B> {
+    pub fn deposit(&self, range: Range, agent: &Arc<Agent>) -> Deposit<B> {
+        self.put_down(range, agent, self.window)
+    }
+
+    /// As [`Sequencer::deposit`], though the window may be full: for whoever is needed for an earlier item, behind
+    /// which everything else waits.
+    pub fn deposit_over(&self, range: Range, agent: &Arc<Agent>) -> Deposit<B> {
+        self.put_down(range, agent, usize::MAX)
+    }
+
+    fn put_down(&self, mut range: Range, agent: &Arc<Agent>, window: usize) -> Deposit<B> {
         let mut state = self.state.lock();
         if !self.ordered {
             // Numbered in the order of their coming: behind everything that lies here.
@@ -90,7 +101,7 @@ impl<B> Sequencer<B> {
             return Deposit::Turn(baton, range);
         }
         let rows = range.rows();
-        if rows > 0 && range.ord != state.next && state.rows + rows > self.window {
+        if rows > 0 && range.ord != state.next && state.rows + rows > window {
             if !state.waiting.iter().any(|a| Arc::ptr_eq(a, agent)) {
                 state.waiting.push(agent.clone());
             }

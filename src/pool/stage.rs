@@ -209,6 +209,14 @@ impl Stage {
         }
     }
 
+    /// When an item that waits aside and comes before this one may go on: as early as possible.
+    pub(super) fn due_before(&self, segment: usize, ord: u64) -> Option<Duration> {
+        let aside = self.aside.lock();
+        let earlier = |job: &Job| job.segment == segment && job.ord < ord;
+        let mut due = aside.jobs.iter().filter(|(_, job)| earlier(job));
+        due.next().map(|((due, _), _)| *due)
+    }
+
     /// May no more items be taken, because too many wait aside?
     pub(super) fn is_full(&self) -> bool {
         self.aside.lock().jobs.len() >= self.max_waiting

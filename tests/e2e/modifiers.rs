@@ -78,3 +78,54 @@ fn as_checks_what_a_step_makes_and_reads_scalars_from_text() {
     .exits(0)
     .prints("{\"n\":2,\"at\":null}\n{\"n\":3,\"at\":\"2000-01-02T03:04:05Z\"}\n");
 }
+
+/// All workers may wait for their turn behind an item that waits aside: when its time comes, one of them must be
+/// free for it.
+#[test]
+fn an_item_that_waits_for_its_next_attempt_holds_up_an_ordered_pool_but_not_for_ever() {
+    let wanted: String = (1..200).map(|n| format!("{n}\n")).collect();
+    Case::new(
+        "stages:
+           a:
+             threads: 3
+             ordered: {window: 2}
+             do:
+               - range: 200
+               - map: item + 0 / item
+                 retry: {times: 2, wait: 10ms}
+                 on_error: drop
+               - print: '{}'",
+    )
+    .run()
+    .exits(0)
+    .prints(&wanted);
+}
+
+#[test]
+fn each_of_what_an_item_became_has_all_its_attempts_and_keeps_its_place() {
+    let done = Case::new(
+        "
+queues: [dead]
+stages:
+  a:
+    do:
+      - items: [[1, 2, 3, 4, 5], [6, 7]]
+      - each: item
+      - map: item + 0 / (item % 2)
+        retry: {times: 2, wait: 1ms}
+        on_error: {to: dead}
+      - print: '{}'
+  letters:
+    from: dead
+    do:
+      - print: '{json(input)} {attempts}'",
+    )
+    .run()
+    .exits(0);
+    // Letters are written as they come.
+    let (mut letters, items): (Vec<&str>, Vec<&str>) =
+        done.stdout.lines().partition(|l| l.starts_with('['));
+    letters.sort_unstable();
+    assert_eq!(items, ["1", "3", "5", "7"]);
+    assert_eq!(letters, ["[1,2,3,4,5] 3", "[1,2,3,4,5] 3", "[6,7] 3"]);
+}

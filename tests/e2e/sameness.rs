@@ -113,3 +113,21 @@ fn an_unordered_pool_gives_the_same_items() {
     found.sort_unstable();
     assert_eq!(found, (0..2000).map(|n| n * 2).collect::<Vec<_>>());
 }
+
+/// What a step has left at the end comes last for the step behind it too.
+#[test]
+fn a_last_short_batch_is_the_last_among_equals() {
+    Case::new(
+        "stages:
+           a:
+             do:
+               - range: 7
+               - batch: 3
+               - map: '{\"n\": size(item), \"k\": 1}'
+               - sort: k
+               - print: '{n}'",
+    )
+    .run()
+    .exits(0)
+    .prints("3\n3\n1\n");
+}

@@ -69,11 +69,30 @@ impl Worker {
                     self.tail = Some(tail);
                 }
                 Deposit::Left => {}
-                Deposit::Full(range, wait) => {
-                    self.deposit = Some(range);
-                    return Some(wait);
-                }
+                Deposit::Full(range, wait) => return self.wait_for_turn(range, wait),
             },
+        }
+        None
+    }
+
+    /// The window is full. Where an earlier item waits aside, all workers may stand here when its time comes: then
+    /// whoever sees it makes itself free for it.
+    fn wait_for_turn(&mut self, range: Range, wait: Wait) -> Option<Wait> {
+        let segment = &self.stage.segments[self.current];
+        let due = self.stage.due_before(self.current, range.ord);
+        let late = due.is_some_and(|due| due <= self.shared.clock.now());
+        let (true, Some(turn)) = (late || segment.has_back(range.ord), &segment.turn) else {
+            self.deposit = Some(range);
+            let until = wait.until.into_iter().chain(due).min();
+            return Some(Wait { until, ..wait });
+        };
+        match turn.deposit_over(range, &self.agent) {
+            Deposit::Turn(mut tail, range) => {
+                tail.enter(range.parts);
+                self.tail = Some(tail);
+            }
+            Deposit::Left => {}
+            Deposit::Full(..) => unreachable!("BUG: a window without end is full"),
         }
         None
     }
