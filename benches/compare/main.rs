@@ -23,6 +23,7 @@ mod hand;
 #[path = "../../examples/make-log/log.rs"]
 mod log;
 mod measure;
+mod spill;
 
 use std::fmt::Write as _;
 use std::fs;
@@ -173,7 +174,7 @@ impl Wish {
                     wish.rounds = n.ok_or_else(|| io::Error::other("--rounds takes a number"))?;
                 }
                 name if WORKLOADS.iter().any(|w| w.name == name)
-                    || ["one-item", "chain"].contains(&name) =>
+                    || ["one-item", "chain", "spill"].contains(&name) =>
                 {
                     wish.names.push(name.to_owned());
                 }
@@ -181,7 +182,7 @@ impl Wish {
                     let names: Vec<_> = WORKLOADS.iter().map(|w| w.name).collect();
                     let names = names.join(" ");
                     return Err(io::Error::other(format!(
-                        "`{other}` is none of --quick, --rounds N, {names} one-item chain"
+                        "`{other}` is none of --quick, --rounds N, {names} one-item chain spill"
                     )));
                 }
             }
@@ -211,6 +212,9 @@ fn compare(args: &[String]) -> io::Result<bool> {
     }
     if wish.wants("chain") {
         chain(&wish)?;
+    }
+    if wish.wants("spill") {
+        well &= spill::spill(&wish)?;
     }
     Ok(well)
 }
