@@ -5,7 +5,10 @@
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use millstream::channel::{Bounds, Claim, Conn, Fifo, Full, Lifo, Offer, Order, Priority};
+use millstream::channel::{
+    Bounds, Claim, Conn, Cycle, Fifo, Full, Lifo, Offer, Order, Priority, Spill, SpillFifo,
+    SpillLifo,
+};
 use millstream::pool::{Deposit, Range, Sequencer};
 use millstream::value::{Batch, Blocks, Cell, Shape, Type};
 use millstream::wait::{Agent, RealClock, Registry, Wait};
@@ -59,6 +62,7 @@ fn write(conn: &Conn, agent: &Arc<Agent>, batches: Vec<Batch>) {
             match conn.offer(&mut batch, agent) {
                 Offer::Taken => break,
                 Offer::Full(wait) => park(agent, wait),
+                Offer::Failed(broken) => panic!("{broken:?}"),
                 Offer::Unread => {
                     batch.clear();
                     return conn.close_writer(None);
@@ -81,6 +85,7 @@ fn read(conn: &Conn, agent: &Arc<Agent>, want: usize) -> Vec<i64> {
                 Wait::for_(millstream::wait::What::Get(vec![conn.id()])),
             ),
             Claim::Closed => return got,
+            Claim::Failed(broken) => panic!("{broken:?}"),
         }
     }
 }
@@ -165,6 +170,7 @@ fn writers_end_when_their_last_reader_does() {
                             park(&agent, Wait::for_(millstream::wait::What::Get(vec![0])))
                         }
                         Claim::Closed => return,
+                        Claim::Failed(broken) => panic!("{broken:?}"),
                     }
                 }
             }));
@@ -201,14 +207,14 @@ fn a_reader_of_two_connections_leaves_no_item_to_sleeping_others() {
                             both.1.forget(&agent);
                             continue;
                         }
-                        Claim::Empty | Claim::Closed => {}
+                        Claim::Empty | Claim::Closed | Claim::Failed(_) => {}
                     }
                     match both.1.claim(1, &agent) {
                         Claim::Batch(batch) => {
                             *count.lock().expect("sound") += values(batch).len();
                             both.0.forget(&agent);
                         }
-                        Claim::Empty | Claim::Closed => {
+                        Claim::Empty | Claim::Closed | Claim::Failed(_) => {
                             park(&agent, Wait::for_(millstream::wait::What::Get(vec![0, 0])));
                         }
                     }
@@ -227,6 +233,80 @@ fn a_reader_of_two_connections_leaves_no_item_to_sleeping_others() {
         },
         SCHEDULES,
     );
+}
+
+/// A worker of a loop: each number above 0 goes round again as two that are less by one.
+fn go_round(conn: &Conn, cycle: &Arc<Cycle>, agent: &Arc<Agent>) -> usize {
+    let mut seen = 0;
+    loop {
+        agent.clear();
+        match conn.claim(2, agent) {
+            Claim::Batch(batch) => {
+                for value in values(batch) {
+                    seen += 1;
+                    for _ in 0..2 * i64::from(value > 0) {
+                        let Offer::Taken = conn.offer(&mut ints([value - 1]), agent) else {
+                            panic!("a queue that spills takes everything")
+                        };
+                    }
+                    cycle.settle(0, 0, 1);
+                }
+            }
+            Claim::Empty => park(agent, Wait::for_(millstream::wait::What::Get(vec![0]))),
+            Claim::Closed => return seen,
+            Claim::Failed(broken) => panic!("{broken:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_loop_ends_when_nothing_is_unfinished_and_not_before() {
+    // With a segment of one byte every batch but the first goes to disk.
+    let spill = || Spill {
+        segment: 1,
+        ..Spill::new(1, 1, "the loop".into())
+    };
+    let orders: [fn(Spill) -> Box<dyn Order>; 2] = [
+        |s| Box::new(SpillFifo::new(s)),
+        |s| Box::new(SpillLifo::new(s)),
+    ];
+    for order in orders {
+        shuttle::check_random(
+            move || {
+                let registry = Registry::default();
+                let cycle = Cycle::new(1);
+                let bounds = Bounds {
+                    max: NonZeroUsize::MIN,
+                    max_bytes: NonZeroUsize::MIN,
+                    full: Full::Spill,
+                };
+                let conn = Conn::new(0, bounds, order(spill()), 2, 1).in_cycle(&cycle);
+                let conn = Arc::new(conn);
+                cycle.bind(std::slice::from_ref(&conn));
+                let seen = Arc::new(Mutex::new(0));
+                let mut threads = Vec::new();
+                for _ in 0..2 {
+                    let (conn, cycle) = (conn.clone(), cycle.clone());
+                    let (agent, seen) = (registry.enter(), seen.clone());
+                    threads.push(thread::spawn(move || {
+                        let mine = go_round(&conn, &cycle, &agent);
+                        *seen.lock().expect("sound") += mine;
+                    }));
+                }
+                let (outside, agent) = (conn.clone(), registry.enter());
+                threads.push(thread::spawn(move || {
+                    write(&outside, &agent, vec![ints([2]), ints([1, 0])]);
+                }));
+                for t in threads {
+                    t.join().expect("it ends");
+                }
+                // 2 is seven items in all, 1 is three, 0 is one.
+                assert_eq!(*seen.lock().expect("sound"), 11);
+                assert_eq!(cycle.unfinished(), 0);
+            },
+            SCHEDULES / 3,
+        );
+    }
 }
 
 #[test]

@@ -19,6 +19,7 @@
 )]
 
 mod data;
+mod guards;
 mod hand;
 #[path = "../../examples/make-log/log.rs"]
 mod log;
@@ -174,7 +175,7 @@ impl Wish {
                     wish.rounds = n.ok_or_else(|| io::Error::other("--rounds takes a number"))?;
                 }
                 name if WORKLOADS.iter().any(|w| w.name == name)
-                    || ["one-item", "chain", "spill"].contains(&name) =>
+                    || ["one-item", "chain", "spill", "guards"].contains(&name) =>
                 {
                     wish.names.push(name.to_owned());
                 }
@@ -182,7 +183,7 @@ impl Wish {
                     let names: Vec<_> = WORKLOADS.iter().map(|w| w.name).collect();
                     let names = names.join(" ");
                     return Err(io::Error::other(format!(
-                        "`{other}` is none of --quick, --rounds N, {names} one-item chain spill"
+                        "`{other}` is none of --quick, --rounds N, {names} one-item chain spill guards"
                     )));
                 }
             }
@@ -215,6 +216,9 @@ fn compare(args: &[String]) -> io::Result<bool> {
     }
     if wish.wants("spill") {
         well &= spill::spill(&wish)?;
+    }
+    if wish.wants("guards") {
+        well &= guards::guards(&wish)?;
     }
     Ok(well)
 }
@@ -253,6 +257,13 @@ impl Runner {
         walls[walls.len() / 2]
     }
 
+    /// Processor time.
+    fn cpu(&self) -> Duration {
+        let mut all: Vec<_> = self.taken.iter().map(|t| t.cpu).collect();
+        all.sort();
+        all[all.len() / 2]
+    }
+
     fn peak_mib(&self) -> u64 {
         self.taken
             .iter()
@@ -281,9 +292,11 @@ impl Runner {
             .map(|t| seconds(t.wall))
             .fold(0.0, f64::max);
         let times = median / seconds(beside.median());
+        let cpu = seconds(self.cpu());
+        let work = cpu / seconds(beside.cpu()).max(1e-9);
         let rate = items as f64 / median / 1e6;
         format!(
-            "  {:<13}{times:>7.2} x{median:>9.3} s  ({least:.3} to {most:.3}, {} rounds){rate:>8.2} M/s  peak {:>4} MiB",
+            "  {:<13}{times:>7.2} x{median:>9.3} s  ({least:.3} to {most:.3}, {} rounds){rate:>8.2} M/s  cpu {cpu:.3} s {work:.2} x  peak {:>4} MiB",
             self.name,
             self.taken.len(),
             self.peak_mib()

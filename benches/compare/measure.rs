@@ -11,11 +11,14 @@ use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::{TimeVal, TimeValLike};
 
 /// What one run took.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Taken {
     pub(crate) wall: Duration,
+    /// Of all processors, in the program and in the system for it: what a busy machine changes least.
+    pub(crate) cpu: Duration,
     /// The most memory that was resident at once, in KiB.
     pub(crate) peak_kib: u64,
     /// The exit code; 128 and the signal where one ended it.
@@ -41,8 +44,9 @@ pub(crate) fn run(command: &[String], out: &Path, errors: &Path) -> io::Result<T
         .filter_map(|n| n.parse().ok())
         .collect();
     match numbers[..] {
-        [nanos, peak_kib, code] => Ok(Taken {
+        [nanos, cpu, peak_kib, code] => Ok(Taken {
             wall: Duration::from_nanos(nanos),
+            cpu: Duration::from_nanos(cpu),
             peak_kib,
             code: code as i32,
         }),
@@ -53,7 +57,7 @@ pub(crate) fn run(command: &[String], out: &Path, errors: &Path) -> io::Result<T
     }
 }
 
-/// The small program between: says nanoseconds, KiB and exit code on standard error.
+/// The small program between: says nanoseconds of both kinds, KiB and exit code on standard error.
 pub(crate) fn small_parent(command: &[String]) -> ExitCode {
     let measure = || -> io::Result<Taken> {
         let errors = std::env::var_os("MEASURE_ERRORS").unwrap_or_else(|| "/dev/null".into());
@@ -65,12 +69,16 @@ pub(crate) fn small_parent(command: &[String]) -> ExitCode {
         let started = Instant::now();
         let status = program.status()?;
         let wall = started.elapsed();
-        let peak_kib = getrusage(UsageWho::RUSAGE_CHILDREN)?.max_rss() as u64;
+        let usage = getrusage(UsageWho::RUSAGE_CHILDREN)?;
+        let peak_kib = usage.max_rss() as u64;
+        let time = |t: TimeVal| Duration::from_micros(t.num_microseconds() as u64);
+        let cpu = time(usage.user_time()) + time(usage.system_time());
         let code = status.code().unwrap_or_else(|| {
             128 + std::os::unix::process::ExitStatusExt::signal(&status).unwrap_or(0)
         });
         Ok(Taken {
             wall,
+            cpu,
             peak_kib,
             code,
         })
@@ -78,8 +86,9 @@ pub(crate) fn small_parent(command: &[String]) -> ExitCode {
     match measure() {
         Ok(taken) => {
             eprintln!(
-                "{} {} {}",
+                "{} {} {} {}",
                 taken.wall.as_nanos(),
+                taken.cpu.as_nanos(),
                 taken.peak_kib,
                 taken.code
             );

@@ -16,6 +16,8 @@ mod order;
 mod priority;
 mod spill;
 mod stamps;
+#[cfg(test)]
+mod tests;
 
 pub use cycle::Cycle;
 pub use order::{Fifo, Lifo, Order};

@@ -98,6 +98,26 @@ impl Code {
         )?)
     }
 
+    /// Appends the value as [`Code::cell`] makes it.
+    ///
+    /// # Errors
+    /// What failed for this row; then nothing is appended.
+    #[inline]
+    pub fn push(
+        &self,
+        row: Row<'_>,
+        scope: &Scope,
+        cells: &mut Vec<Cell>,
+        out: &mut Blocks,
+    ) -> Result<(), EvalError> {
+        let cx = Cx {
+            row,
+            scope,
+            frame: None,
+        };
+        Ok(self.0.push(&cx, cells, out)?)
+    }
+
     /// Appends the value as text: strings and bytes as they are, times and numbers without quotes, lists and
     /// records as JSON, null as `null`.
     ///

@@ -94,7 +94,6 @@ impl Build {
             parts: self.parts.into(),
             checks: self.checks.into(),
             shape,
-            cells: Vec::new(),
         };
         Op::Each(Arc::new(move || Box::new(run.clone())))
     }
@@ -111,13 +110,17 @@ struct Run {
     others: Option<usize>,
     /// The item is of type `any`: whether it is a record is seen now.
     any: bool,
-    /// The row that is being built.
-    cells: Vec<Cell>,
 }
 
 impl Run {
-    fn build(&mut self, row: Row<'_>, scope: &Scope, blocks: &mut Blocks) -> Result<(), ItemError> {
-        self.cells.clear();
+    /// Appends the cells of the row that is made of this one; after an error it may have appended some of them.
+    fn build(
+        &self,
+        row: Row<'_>,
+        scope: &Scope,
+        cells: &mut Vec<Cell>,
+        blocks: &mut Blocks,
+    ) -> Result<(), ItemError> {
         for check in &*self.checks {
             check.cell(row, scope, blocks)?;
         }
@@ -139,16 +142,16 @@ impl Run {
             ));
         }
         for part in &*self.parts {
-            self.cells.push(match part {
-                Part::Slot(slot) => row.cells[*slot].clone(),
-                Part::Const(cell) => cell.clone(),
-                Part::Code(code) => code.cell(row, scope, blocks)?,
-                Part::Other(name) => others
-                    .and_then(|m| m.get(name))
-                    .cloned()
-                    .unwrap_or_default(),
-                Part::Others { without } => rest(others, without),
-            });
+            match part {
+                Part::Slot(slot) => cells.push(row.cells[*slot].clone()),
+                Part::Const(cell) => cells.push(cell.clone()),
+                Part::Code(code) => code.push(row, scope, cells, blocks)?,
+                Part::Other(name) => {
+                    let cell = others.and_then(|m| m.get(name)).cloned();
+                    cells.push(cell.unwrap_or_default());
+                }
+                Part::Others { without } => cells.push(rest(others, without)),
+            }
         }
         Ok(())
     }
@@ -204,9 +207,14 @@ impl BatchStep for Run {
         let mut out = batch.derive(self.shape.clone());
         for i in 0..batch.len() {
             let row = batch.row(i);
-            match self.build(row, cx.scope, out.blocks_mut()) {
-                Ok(()) => out.push_from(&batch, i, self.cells.drain(..)),
-                Err(error) => cx.fail(batch.origin(i), row, error),
+            let (cells, blocks) = out.parts_mut();
+            let made = cells.len();
+            match self.build(row, cx.scope, cells, blocks) {
+                Ok(()) => out.grew_from(&batch, i),
+                Err(error) => {
+                    cells.truncate(made);
+                    cx.fail(batch.origin(i), row, error);
+                }
             }
         }
         batch.clear();

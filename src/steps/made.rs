@@ -61,8 +61,8 @@ pub(super) static ITEMS: StepDef = StepDef {
 /// What there is to give.
 trait Supply: Send + Sync + std::fmt::Debug {
     fn len(&self) -> u64;
-    /// Number `at` as the cells of a row.
-    fn row(&self, at: u64) -> Vec<Cell>;
+    /// Appends the cells of row number `at`.
+    fn row(&self, at: u64, cells: &mut Vec<Cell>);
 }
 
 #[derive(Debug)]
@@ -128,9 +128,9 @@ impl Source for Once {
             return Pull::End;
         }
         let mut batch = Batch::with_capacity(self.shape.clone(), Blocks::new(), want);
-        for at in self.at..to {
-            batch.push(self.supply.row(at));
-        }
+        let (cells, _) = batch.parts_mut();
+        (self.at..to).for_each(|at| self.supply.row(at, cells));
+        batch.grew((to - self.at) as usize);
         self.at = to;
         Pull::Rows(batch)
     }
@@ -152,7 +152,8 @@ impl BatchStep for Repeat {
         let each = self.supply.len();
         for i in 0..batch.len() {
             for at in 0..each {
-                out.push_from(&batch, i, self.supply.row(at));
+                self.supply.row(at, out.parts_mut().0);
+                out.grew_from(&batch, i);
             }
         }
         let rows = batch.clear();
@@ -177,10 +178,10 @@ impl Supply for Numbers {
         self.len
     }
 
-    fn row(&self, at: u64) -> Vec<Cell> {
-        // Within 64 bits, because `to` is.
-        let value = i128::from(self.from) + i128::from(self.step) * i128::from(at);
-        vec![Cell::Int(i64::try_from(value).unwrap_or(i64::MAX))]
+    fn row(&self, at: u64, cells: &mut Vec<Cell>) {
+        // The sum is within 64 bits, because `to` is; on the way there it may wrap.
+        let value = self.step.wrapping_mul(at as i64).wrapping_add(self.from);
+        cells.push(Cell::Int(value));
     }
 }
 
@@ -249,8 +250,8 @@ impl Supply for Literal {
         self.0.len() as u64
     }
 
-    fn row(&self, at: u64) -> Vec<Cell> {
-        self.0[usize::try_from(at).unwrap_or(usize::MAX)].clone()
+    fn row(&self, at: u64, cells: &mut Vec<Cell>) {
+        cells.extend_from_slice(&self.0[usize::try_from(at).unwrap_or(usize::MAX)]);
     }
 }
 

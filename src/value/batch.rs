@@ -523,7 +523,16 @@ impl Drop for Batch {
 impl Blocks {
     /// The same value as a cell of these blocks: spans are copied in, except where both have the same block
     /// under the same number (as after [`Batch::derive`]).
+    #[inline]
     pub fn adopt(&mut self, cell: &Cell, of: &Blocks) -> Cell {
+        match cell {
+            Cell::Int(i) => Cell::Int(*i),
+            Cell::Double(d) => Cell::Double(*d),
+            other => self.adopt_other(other, of),
+        }
+    }
+
+    fn adopt_other(&mut self, cell: &Cell, of: &Blocks) -> Cell {
         match cell {
             Cell::Text(span) | Cell::Bin(span) | Cell::Raw(span) if self.shares(*span, of) => {
                 cell.clone()

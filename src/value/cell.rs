@@ -229,22 +229,27 @@ impl Cell {
     }
 
     /// An estimate of the bytes that this value holds beyond its cell.
+    #[inline]
     pub fn weight(&self) -> usize {
         match self {
             Cell::Text(s) | Cell::Bin(s) | Cell::Raw(s) => s.len(),
-            Cell::Heap(h) => {
-                32 + match &**h {
-                    Heap::Str(s) => s.len(),
-                    Heap::Bytes(b) => b.len(),
-                    Heap::List(l) => l.iter().map(|c| 16 + c.weight()).sum(),
-                    Heap::Map(m) => m
-                        .entries()
-                        .iter()
-                        .map(|(k, v)| 32 + k.weight() + v.weight())
-                        .sum(),
-                }
-            }
+            Cell::Heap(heap) => heap.weight(),
             _ => 0,
+        }
+    }
+}
+
+impl Heap {
+    fn weight(&self) -> usize {
+        32 + match self {
+            Heap::Str(s) => s.len(),
+            Heap::Bytes(b) => b.len(),
+            Heap::List(l) => l.iter().map(|c| 16 + c.weight()).sum(),
+            Heap::Map(m) => m
+                .entries()
+                .iter()
+                .map(|(k, v)| 32 + k.weight() + v.weight())
+                .sum(),
         }
     }
 }

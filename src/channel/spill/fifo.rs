@@ -17,7 +17,7 @@ pub struct SpillFifo {
     tail: Vec<u8>,
     tail_rows: usize,
     rows: usize,
-    pub(super) store: Store,
+    pub(in super::super) store: Store,
     shape: Option<Arc<Shape>>,
     /// For reading.
     bytes: Vec<u8>,

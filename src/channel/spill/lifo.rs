@@ -14,7 +14,7 @@ pub struct SpillLifo {
     near_bytes: usize,
     disk: Vec<Segment>,
     rows: usize,
-    pub(super) store: Store,
+    pub(in super::super) store: Store,
     shape: Option<Arc<Shape>>,
     /// For reading and writing.
     bytes: Vec<u8>,

@@ -24,7 +24,7 @@ pub struct SpillPriority {
     runs: Vec<Option<Run>>,
     heads: BinaryHeap<Reverse<(Rank, usize)>>,
     rows: usize,
-    pub(super) store: Store,
+    pub(in super::super) store: Store,
     shape: Option<Arc<Shape>>,
 }
 
@@ -246,13 +246,15 @@ impl Order for SpillPriority {
             return Ok(None);
         };
         let mut batch = Batch::with_capacity(shape, Blocks::new(), n);
-        for _ in 0..n {
-            match (self.near.first(), self.heads.peek()) {
-                (near, Some(Reverse((rank, place)))) if near.is_none_or(|near| *rank < near) => {
-                    let place = *place;
-                    self.take_stored(place, &mut batch)?;
-                }
-                _ => self.near.take_into(&mut batch),
+        while batch.len() < n {
+            let stored = self.heads.peek().map(|Reverse(head)| *head);
+            let before = stored.map(|(rank, _)| rank);
+            let want = n - batch.len();
+            self.near.take_into(&mut batch, want, before);
+            if batch.len() < n
+                && let Some((_, place)) = stored
+            {
+                self.take_stored(place, &mut batch)?;
             }
         }
         self.rows -= batch.len();

@@ -13,7 +13,7 @@ const PAGE: u64 = 4096;
 const ROWS: usize = 256;
 
 /// The temporary file of a queue; made when it is first needed.
-pub(super) struct Store {
+pub(in super::super) struct Store {
     /// Whose it is.
     of: Arc<str>,
     file: Option<Scratch>,
@@ -25,7 +25,7 @@ pub(super) struct Store {
 
 /// A stretch of the file.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Segment {
+pub(in super::super) struct Segment {
     at: u64,
     len: usize,
 }

@@ -33,35 +33,49 @@ impl Graph {
         u32::try_from(self.rules.len() - 1).expect("BUG: more than 2^32 waits")
     }
 
+    /// Shows on which node each node depends, and with what weight.
+    fn each(&self, mut show: impl FnMut(Node, Node, u64)) {
+        for (node, rule) in (0u32..).zip(&self.rules) {
+            match rule {
+                Rule::Free => {}
+                Rule::Any(of) | Rule::All(of) => of.iter().for_each(|on| show(*on, node, 1)),
+                Rule::Weight { of, .. } => of.iter().for_each(|(on, w)| show(*on, node, *w)),
+            }
+        }
+    }
+
     /// Which nodes can move. Time and memory are linear in the size of all rules.
     pub fn can_move(&self) -> Vec<bool> {
         let n = self.rules.len();
-        // What each node still lacks, and who is to be told when it can move.
-        let mut lacks: Vec<u64> = Vec::with_capacity(n);
-        let mut tell: Vec<Vec<(Node, u64)>> = vec![Vec::new(); n];
-        for (node, rule) in (0u32..).zip(&self.rules) {
-            let mut on = |other: Node, weight: u64| tell[other as usize].push((node, weight));
-            lacks.push(match rule {
-                Rule::Free => 0,
-                Rule::Any(of) => {
-                    of.iter().for_each(|o| on(*o, 1));
-                    1
-                }
-                Rule::All(of) => {
-                    of.iter().for_each(|o| on(*o, 1));
-                    of.len() as u64
-                }
-                Rule::Weight { need, of } => {
-                    of.iter().for_each(|(o, weight)| on(*o, *weight));
-                    *need
-                }
-            });
+        // What each node still lacks, and who is to be told when it can move: the tellings of all nodes in one
+        // list, those of node `i` from `first[i]` on. (A list for each node is ten thousand allocations.)
+        let mut first = vec![0usize; n + 1];
+        self.each(|on, _, _| first[on as usize + 1] += 1);
+        for i in 0..n {
+            first[i + 1] += first[i];
         }
+        let mut tell: Vec<(Node, u64)> = vec![(0, 0); first[n]];
+        let mut free = first.clone();
+        self.each(|on, node, weight| {
+            let at = &mut free[on as usize];
+            tell[*at] = (node, weight);
+            *at += 1;
+        });
+        let mut lacks: Vec<u64> = self
+            .rules
+            .iter()
+            .map(|rule| match rule {
+                Rule::Free => 0,
+                Rule::Any(_) => 1,
+                Rule::All(of) => of.len() as u64,
+                Rule::Weight { need, .. } => *need,
+            })
+            .collect();
         let mut moves = vec![false; n];
         let mut next: Vec<usize> = (0..n).filter(|i| lacks[*i] == 0).collect();
         next.iter().for_each(|i| moves[*i] = true);
         while let Some(node) = next.pop() {
-            for (other, weight) in &tell[node] {
+            for (other, weight) in &tell[first[node]..first[node + 1]] {
                 let other = *other as usize;
                 lacks[other] = lacks[other].saturating_sub(*weight);
                 if lacks[other] == 0 && !moves[other] {

@@ -1,10 +1,15 @@
 //! A run at one moment, as far as waits go: plain data, and what follows from it.
 
-use std::collections::HashMap;
+use std::collections::HashMap as Map;
+
+use foldhash::fast::RandomState;
 
 use super::graph::{Graph, Node, Rule};
 use crate::steps::Touches;
 use crate::wait::{AgentId, What};
+
+/// There are ten thousand agents to be found by their numbers, which nobody outside chooses.
+type HashMap<K, V> = Map<K, V, RandomState>;
 
 /// Everything that matters for who waits for whom.
 #[derive(Clone, Debug, Default)]
@@ -170,9 +175,9 @@ impl<'w> Nodes<'w> {
                 .map(|i| (world.agents[i].id, number(i)))
                 .collect(),
             some: (0..stages).map(|s| number(agents + stages + s)).collect(),
-            permits: HashMap::new(),
-            barriers: HashMap::new(),
-            ahead: HashMap::new(),
+            permits: HashMap::default(),
+            barriers: HashMap::default(),
+            ahead: HashMap::default(),
         };
         for guard in &world.guards {
             let queue = guard.queue.iter().map(|(id, _)| *id);

@@ -209,6 +209,20 @@ impl Op {
         }
     }
 
+    /// Appends the value as [`Op::cell`] makes it. A number goes straight to where it stays: a cell that is handed
+    /// from result to result was measured at half the time of a `map`.
+    pub fn push<'a>(&'a self, cx: &Cx<'_, 'a>, cells: &mut Vec<Cell>, out: &mut Blocks) -> R<()> {
+        match self {
+            Op::IntArith(..) => cells.push(Cell::Int(self.int(cx)?)),
+            Op::DoubleArith(..) => cells.push(Cell::Double(self.double(cx)?)),
+            other => {
+                let cell = other.cell(cx, out)?;
+                cells.push(cell);
+            }
+        }
+        Ok(())
+    }
+
     /// The value as a cell that stands alone; lists and records that go in whole are shared, not copied.
     pub fn detached<'a>(&'a self, cx: &Cx<'_, 'a>) -> R<Cell> {
         match self {

@@ -59,6 +59,7 @@ impl Slot {
     pub fn double(&self, cx: &Cx<'_, '_>) -> R<f64> {
         match &cx.row.cells[self.at] {
             Cell::Double(d) => Ok(*d),
+            Cell::Int(i) => Ok(*i as f64),
             _ => match self.val(cx)? {
                 Val::Double(d) => Ok(d),
                 Val::Int(i) => Ok(i as f64),
