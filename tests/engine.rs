@@ -102,6 +102,7 @@ impl Draft {
             after: Vec::new(),
             always: false,
             touches: millstream::steps::Touches::default(),
+            may: millstream::steps::May::default(),
             takes: Type::Int,
             gives: Type::Int,
         });

@@ -9,6 +9,7 @@ use super::names::Named;
 use super::places::Places;
 use super::settings::Settings;
 use super::stages::{Inner, Stages, label};
+use super::user;
 use super::wiring::{self, What, Wiring};
 use crate::diagnostic::Source;
 use crate::expr::Env;
@@ -16,7 +17,7 @@ use crate::plan::{
     Branch, Conn, ConnId, DRAIN, Order, Outlet, Plan, Policy, Program, Stage, StageId, Step,
 };
 use crate::spec::{self, File, StepNode};
-use crate::steps::{self, CompileCx, Conns, Convert, Op, Touches, dead_letter_type};
+use crate::steps::{self, CompileCx, Conns, Convert, May, Op, Touches, dead_letter_type};
 use crate::value::{Name, Type};
 
 fn number(n: usize) -> u32 {
@@ -52,7 +53,7 @@ impl Compiled {
         match what {
             What::Items => self.gives.clone(),
             What::Dead => dead_letter_type(&self.takes),
-            What::Put(_) => panic!("BUG: what is put is converted by who puts it"),
+            What::Put(_) | What::User => panic!("BUG: what is put is converted by who puts it"),
         }
     }
 }
@@ -124,15 +125,20 @@ pub(super) fn compile(found: &Found<'_, '_>, source: &Source) -> Plan {
         })
         .collect();
     guards::who_waits(&mut stages, &room.guards);
+    let (values, arrays) = (room.values.plan(&places), room.arrays.plan(&places));
+    let mut guards = room.guards.plan(&places);
+    if user::runs(room) {
+        guards.extend(user::locks(&values, &arrays));
+    }
     Plan {
         name: name(room.file, source),
         description: room.file.description.clone(),
         folder: room.file.folder.clone(),
         stages,
         conns,
-        guards: room.guards.plan(&places),
-        values: room.values.plan(&places),
-        arrays: room.arrays.plan(&places),
+        guards,
+        values,
+        arrays,
         env: room.env.clone(),
         scope: room.scope.clone(),
         deadline: room.file.deadline.map(|d| d.value),
@@ -158,6 +164,11 @@ impl Found<'_, '_> {
     /// that; otherwise each converts to what is used of the connection's type.
     fn carry(&self, compiled: &[Option<Compiled>], conn: usize) -> Type {
         let full = &self.flow.conns[conn];
+        let ends = &self.wiring.conns[conn].writers;
+        if ends.iter().any(|w| w.what == What::User) {
+            // User code makes whole items.
+            return full.clone();
+        }
         let mut given = self.wiring.conns[conn].writers.iter().map(|w| {
             let made = compiled[w.stage].as_ref().map(|c| c.gives_as(w.what));
             (self.flow.stages[w.stage].gives_as(w.what), made)
@@ -206,7 +217,7 @@ impl Found<'_, '_> {
         }
         let mut entering = takes.clone();
         let mut input = takes;
-        let mut touches = Touches::default();
+        let mut touches = user::touches(self.room, &self.room.file.stages[i]);
         for (read, after) in self.stages.list[i].steps.iter().zip(&needs[1..]) {
             let known = read
                 .known
@@ -331,6 +342,10 @@ impl Found<'_, '_> {
             after: ends.after.iter().map(|s| StageId(number(*s))).collect(),
             always: written.always.is_some_and(|a| a.value),
             touches,
+            may: May {
+                sets: user::sets(self.room, written),
+                puts: ends.user_puts.iter().map(|c| number(*c)).collect(),
+            },
             takes,
             gives,
         }
@@ -362,7 +377,7 @@ fn writers(conn: &wiring::Conn<'_>) -> Vec<StageId> {
     let ends = conn
         .writers
         .iter()
-        .filter(|w| !matches!(w.what, What::Put(_)) || put.insert(w.stage));
+        .filter(|w| !matches!(w.what, What::Put(_) | What::User) || put.insert(w.stage));
     ends.map(|w| StageId(number(w.stage))).collect()
 }
 

@@ -19,6 +19,12 @@ fn is_external(step: &StepNode) -> bool {
     [LASTING, PASSING].concat().contains(&&*step.key.text)
 }
 
+/// Has the stage a program that may use guards and values?
+pub(super) fn has_lasting(stage: &spec::Stage) -> bool {
+    let mut steps = all(&stage.steps).into_iter();
+    steps.any(|s| LASTING.contains(&&*s.key.text))
+}
+
 /// All steps, those in blocks too, in order.
 fn all(steps: &[StepNode]) -> Vec<&StepNode> {
     let mut found = Vec::new();

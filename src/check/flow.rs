@@ -36,6 +36,7 @@ impl StageFlow {
             What::Items => self.gives(),
             What::Dead => dead_letter_type(&self.takes()),
             What::Put(i) => self.puts.get(i).cloned().unwrap_or(Type::Any),
+            What::User => Type::Any,
         }
     }
 
@@ -230,14 +231,15 @@ fn fits(room: &Room<'_>, wiring: &Wiring<'_>, flow: &Flow, number: usize, out: &
     let want = &flow.conns[number];
     for end in &conn.writers {
         let got = flow.stages[end.stage].gives_as(end.what);
-        if want.accepts(&got) {
+        // What user code puts is checked when it does.
+        if want.accepts(&got) || end.what == What::User {
             continue;
         }
         let name = &room.file.stages[end.stage].name.text;
         let gives = match end.what {
             What::Items => "gives",
             What::Dead => "sends dead letters",
-            What::Put(_) => "puts",
+            What::Put(_) | What::User => "puts",
         };
         let message = format!(
             "stage `{name}` {gives} {got}, and {} takes {want}",

@@ -102,6 +102,7 @@ impl<'f> GuardTable<'f> {
         all.map(|(guard, kind)| plan::Guard {
             name: Name::from(&*guard.name.text),
             kind: *kind,
+            hidden: false,
             place: places.place(guard.name.at),
         })
         .collect()

@@ -6,6 +6,7 @@ use super::Room;
 use super::loops;
 use super::names::Named;
 use super::stages::Stages;
+use super::user;
 use crate::diagnostic::{At, Diagnostic, Diagnostics};
 use crate::plan::ConnKind;
 use crate::spec::{self, Full, Key, OnError, Order, StepNode, Text, To};
@@ -27,6 +28,8 @@ pub(super) enum What {
     Dead,
     /// What a step puts: its number among those of the stage ([`super::stages::Stage::puts`]).
     Put(usize),
+    /// What user code puts (`puts`).
+    User,
 }
 
 /// A connection, declared or between two stages.
@@ -49,8 +52,10 @@ pub(super) struct Ends<'f> {
     /// Where dead letters go: the stage's own first.
     pub dead: Vec<usize>,
     pub after: Vec<usize>,
-    /// What its steps put into.
+    /// What its steps put into, and its user code ...
     pub puts: Vec<usize>,
+    /// ... and what of these that is.
+    pub user_puts: Vec<usize>,
 }
 
 /// One branch of a routing `to`.
@@ -78,7 +83,9 @@ impl Conn<'_> {
     }
 
     pub fn is_put_into(&self) -> bool {
-        self.writers.iter().any(|w| matches!(w.what, What::Put(_)))
+        self.writers
+            .iter()
+            .any(|w| matches!(w.what, What::Put(_) | What::User))
     }
 
     pub fn is_fifo(&self) -> bool {
@@ -171,6 +178,7 @@ impl<'f> Wiring<'f> {
         stage: &'f spec::Stage,
         out: &mut Diagnostics,
     ) {
+        user::check(room, stage, out);
         let name = &stage.name.text;
         match &stage.to {
             To::All(keys) => {
@@ -208,6 +216,27 @@ impl<'f> Wiring<'f> {
                     }
                 }
             }
+        }
+        for key in once(&stage.puts, "puts", out) {
+            let Some(conn) = room.names.target(key, name, out) else {
+                continue;
+            };
+            if self.conns[conn].kind != ConnKind::Queue {
+                let message = format!("`puts` names queues, and `{}` is a pipe", key.text);
+                out.push(
+                    Diagnostic::new("E0402", key.at, message)
+                        .help("declare it under `queues:`: a pipe has one writing stage, which writes by `to`"),
+                );
+                continue;
+            }
+            self.stages[number].puts.push(conn);
+            self.stages[number].user_puts.push(conn);
+            let what = What::User;
+            self.conns[conn].writers.push(End {
+                stage: number,
+                at: key.at,
+                what,
+            });
         }
         let own = stage.on_error.as_ref().map(|o| &o.value);
         let mut letters: Vec<&Key> = own.and_then(dead_key).into_iter().collect();

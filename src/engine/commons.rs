@@ -81,6 +81,11 @@ pub(super) fn broker(
             let _unheard = notices.send(Notice::Log { level, text });
         }),
         types: plan.conns.iter().map(|c| c.of.clone()).collect(),
+        stages: plan
+            .stages
+            .iter()
+            .map(|s| (s.name.to_string(), s.may.clone()))
+            .collect(),
     })
 }
 

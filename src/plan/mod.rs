@@ -17,7 +17,7 @@ use std::time::Duration;
 use crate::diagnostic::Place;
 use crate::expr::{Code, Env, Scope};
 pub use crate::steps::timer::Timer;
-use crate::steps::{Convert, GuardKind, Op, Touches};
+use crate::steps::{Convert, GuardKind, May, Op, Touches};
 use crate::value::{Cell, Name, Type};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -98,6 +98,8 @@ pub struct Stage {
     pub always: bool,
     /// What its steps do to guards and values that others may wait for.
     pub touches: Touches,
+    /// What user code in its programs may do to others.
+    pub may: May,
     /// The type that enters (of the source's items where there is no input), and the one that leaves.
     pub takes: Type,
     pub gives: Type,
@@ -133,6 +135,7 @@ impl Stage {
             after: Vec::new(),
             always: false,
             touches: Touches::default(),
+            may: May::default(),
             takes: of.clone(),
             gives: of,
         }
@@ -281,6 +284,8 @@ pub struct Conn {
 pub struct Guard {
     pub name: Name,
     pub kind: GuardKind,
+    /// The lock of a value or an array, for user code: no part of the file.
+    pub hidden: bool,
     pub place: Place,
 }
 

@@ -181,8 +181,8 @@ pub static STAGE: &[KeyDef] = &[
     key("retry", Form::Either(&[Form::Count(0), Form::Keys(RETRY)]), "How often a failed item is tried again."),
     key("on_error", Form::Either(&[Form::Words(ON_ERROR), Form::Keys(DEAD)]), "What becomes of an item that fails; `fail` by default."),
     key("max_errors", Form::Either(&[Form::Count(0), Form::Percent]), "More failed items than this fail the run."),
-    later("sets", Form::Names, "What user code here sets, notifies, meets or releases."),
-    later("puts", Form::Names, "The queues that user code here puts into."),
+    key("sets", Form::Names, "What user code here sets, notifies, meets or releases."),
+    key("puts", Form::Names, "The queues that user code here puts into."),
 ];
 
 #[rustfmt::skip]

@@ -58,6 +58,7 @@ mod wildcards;
 mod words;
 mod write;
 
+pub use crate::worker::broker::May;
 pub use call::{Function, Functions};
 pub use convert::Convert;
 pub use coordinate::{Deed, deeds, watched};

@@ -44,6 +44,8 @@ pub struct Touches {
     pub notifies: Vec<u32>,
     /// Barriers that are waited at.
     pub meets: Vec<u32>,
+    /// Locks and permits that are released for others.
+    pub releases: Vec<u32>,
     /// Values that are changed.
     pub values: Vec<u32>,
     /// Arrays that are changed.
@@ -57,6 +59,7 @@ impl Touches {
         self.waits.extend(other.waits);
         self.notifies.extend(other.notifies);
         self.meets.extend(other.meets);
+        self.releases.extend(other.releases);
         self.values.extend(other.values);
         self.arrays.extend(other.arrays);
     }

@@ -285,10 +285,11 @@ impl<'w> Nodes<'w> {
                     )
                 });
                 let need = u64::from(n).saturating_sub(u64::from(state.free));
-                let rule = Rule::Weight {
-                    need,
-                    of: of.collect(),
-                };
+                let mut of: Vec<(Node, u64)> = of.collect();
+                // User code may release it for who holds it.
+                let others = self.world.touching(|t| t.releases.contains(&guard));
+                of.extend(self.some(&others).into_iter().map(|node| (node, need)));
+                let rule = Rule::Weight { need, of };
                 let node = self.graph.add(rule);
                 self.permits.insert((guard, n), node);
                 node

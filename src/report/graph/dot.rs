@@ -18,7 +18,7 @@ pub(super) fn draw(plan: &Plan) -> String {
     lines.extend(plan.stages.iter().map(|s| node(plan, s)));
     let queues = plan.conns.iter().filter(|c| c.kind == ConnKind::Queue);
     lines.extend(queues.flat_map(queue));
-    for (guard, id) in plan.guards.iter().zip(0_u32..) {
+    for (guard, id) in plan.guards.iter().zip(0_u32..).filter(|(g, _)| !g.hidden) {
         let label = quoted(&format!("{}\n{}", guard.name, guard.describe()));
         lines.push(format!(
             "  g{id} [shape=hexagon, style=filled, fillcolor=\"#eef4ff\", fontsize=9, label={label}];"

@@ -81,5 +81,6 @@ pub(super) fn lines(plan: &Plan) -> Vec<[String; 3]> {
         }
         [guard.name.to_string(), guard.describe(), words.join("; ")]
     };
-    plan.guards.iter().zip(0..).map(line).collect()
+    let shown = plan.guards.iter().zip(0..).filter(|(g, _)| !g.hidden);
+    shown.map(line).collect()
 }

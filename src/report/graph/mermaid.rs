@@ -36,7 +36,7 @@ pub(super) fn draw(plan: &Plan) -> String {
                 .map(|r| format!("  c{} --> s{}", conn.id.0, r.0)),
         );
     }
-    for (guard, id) in plan.guards.iter().zip(0_u32..) {
+    for (guard, id) in plan.guards.iter().zip(0_u32..).filter(|(g, _)| !g.hidden) {
         let (name, kind) = (escaped(&guard.name), escaped(&guard.describe()));
         lines.push(format!("  g{id}{{{{\"{name}<br/>{kind}\"}}}}"));
     }

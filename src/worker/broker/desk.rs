@@ -35,7 +35,7 @@ pub struct Desk {
 pub(super) struct State {
     me: Weak<Mutex<State>>,
     who: Who,
-    /// The stage's name, and the number of the step that runs the process.
+    /// The stage's name, the number of the step that runs the process, and what user code may do there.
     stage: String,
     step: u32,
     may: May,
@@ -109,19 +109,13 @@ impl std::fmt::Debug for Desk {
 
 impl Desk {
     /// For the process of a worker of a stage.
-    pub fn new(
-        broker: Arc<Broker>,
-        who: Who,
-        stage: &str,
-        step: u32,
-        may: May,
-        reply: Reply,
-    ) -> Desk {
+    pub fn new(broker: Arc<Broker>, who: Who, step: u32, reply: Reply) -> Desk {
+        let (stage, may) = broker.ports.stages[who.stage as usize].clone();
         let state = Arc::new_cyclic(|me: &Weak<Mutex<State>>| {
             Mutex::new(State {
                 me: me.clone(),
                 who,
-                stage: stage.to_owned(),
+                stage,
                 step,
                 may,
                 reply,

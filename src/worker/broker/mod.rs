@@ -15,11 +15,13 @@ mod request;
 mod tests;
 
 use std::collections::{BTreeMap, HashMap};
+use std::os::fd::OwnedFd;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 use parking_lot::Mutex;
+use serde_json::{Map, Value};
 
 pub use desk::{Desk, May};
 
@@ -50,6 +52,8 @@ pub struct Ports {
     pub warn: Arc<dyn Fn(String) + Send + Sync>,
     /// What each connection carries.
     pub types: Box<[Type]>,
+    /// For each stage its name, and what its user code may do.
+    pub stages: Box<[(String, May)]>,
 }
 
 /// Who answers user code, for one run.
@@ -131,6 +135,57 @@ impl Broker {
         if let Some(desk) = caller.desk.upgrade() {
             desk::again(self, &desk, caller.by);
         }
+    }
+
+    /// What a process is told of the file before it works: `guards`, `values`, `arrays`, `queues`.
+    pub fn hello(&self) -> Map<String, Value> {
+        let Ports { names, commons, .. } = &self.ports;
+        let memory = commons.values.memory().is_some();
+        let place = |array: bool, number: u32| {
+            let layout = commons.values.layout(array, number);
+            let mut said = Map::new();
+            let of = if layout.double { "double" } else { "int" };
+            if let Some(at) = layout.at {
+                said.insert("of".into(), of.into());
+                if memory {
+                    said.insert("at".into(), at.into());
+                    said.insert("watch".into(), layout.watch.into());
+                }
+            } else {
+                said.insert("of".into(), "other".into());
+            }
+            if array {
+                said.insert("length".into(), layout.length.into());
+            }
+            Value::Object(said)
+        };
+        let places = |array: bool, names: &HashMap<String, u32>| {
+            let all = names.iter();
+            all.map(|(name, number)| (name.clone(), place(array, *number)))
+                .collect()
+        };
+        let guards = names.guards.iter();
+        let mut hello = Map::new();
+        hello.insert(
+            "guards".into(),
+            Value::Object(
+                guards
+                    .map(|(name, (_, kind))| (name.clone(), (*kind).into()))
+                    .collect(),
+            ),
+        );
+        hello.insert("values".into(), Value::Object(places(false, &names.values)));
+        hello.insert("arrays".into(), Value::Object(places(true, &names.arrays)));
+        let mut queues: Vec<&str> = names.queues.keys().map(String::as_str).collect();
+        queues.sort_unstable();
+        hello.insert("queues".into(), queues.into());
+        hello
+    }
+
+    /// The memory that values and arrays are in, for a process that maps it.
+    pub fn memory(&self) -> Option<OwnedFd> {
+        let memory = self.ports.commons.values.memory()?;
+        memory.try_clone_to_owned().ok()
     }
 
     /// Nobody asks any more.

@@ -57,6 +57,10 @@ impl Bench {
             length: None,
         };
         let registry: Arc<Registry> = Arc::default();
+        let may = May {
+            sets: vec![0, 2, 3, 4],
+            puts: Vec::new(),
+        };
         let (warn, warned) = unbounded();
         let broker = Broker::new(Ports {
             commons: Arc::new(Commons {
@@ -69,6 +73,7 @@ impl Bench {
             names,
             warn: Arc::new(move |text| warn.send(text).unwrap()),
             types: Box::new([]),
+            stages: Box::new([("work".into(), may)]),
         });
         let serving = broker.clone();
         let server = Some(std::thread::spawn(move || serving.serve()));
@@ -87,11 +92,7 @@ impl Bench {
             let _ended = tell.send(serde_json::from_slice(&line).unwrap());
         };
         let who = Who { stage: 0, worker };
-        let may = May {
-            sets: vec![0, 2, 3, 4],
-            puts: Vec::new(),
-        };
-        let desk = Desk::new(self.broker.clone(), who, "work", 1, may, Arc::new(reply));
+        let desk = Desk::new(self.broker.clone(), who, 1, Arc::new(reply));
         Process { desk, answers }
     }
 }

@@ -1,8 +1,11 @@
 //! The program that the step `python` gives to the interpreter: a small package `millstream`, which is also what
 //! the user's functions import. It is text within us; nothing is written to disk, nothing is installed.
 
+mod kind;
 #[cfg(test)]
 mod tests;
+
+pub use kind::{Python, Settings};
 
 use std::fmt::Write as _;
 

@@ -85,6 +85,10 @@ impl Python {
             kinds.insert(name.clone(), (*kind).into());
         }
         let sets = (0..u32::try_from(list.len()).unwrap()).collect();
+        let may = May {
+            sets,
+            puts: Vec::new(),
+        };
         let broker = Broker::new(Ports {
             commons: Arc::new(Commons {
                 guards: list.into(),
@@ -99,6 +103,7 @@ impl Python {
             },
             warn: Arc::new(|_| {}),
             types: Box::new([]),
+            stages: Box::new([("work".into(), may)]),
         });
         let serving = broker.clone();
         std::thread::spawn(move || serving.serve());
@@ -110,12 +115,7 @@ impl Python {
                 stage: 0,
                 worker: 0,
             },
-            "work",
             0,
-            May {
-                sets,
-                puts: Vec::new(),
-            },
             Arc::new(move |line| {
                 // A process that is gone needs no answer.
                 let _gone = reply.lock().write_all(&line);
