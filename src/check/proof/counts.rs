@@ -142,6 +142,13 @@ fn read(room: &Room<'_>, wiring: &Wiring<'_>, number: usize, leaving: &[Count]) 
         for writer in &conn.writers {
             let count = leaving[writer.stage];
             let add = |a: Option<u64>, b: Option<u64>| Some(a?.saturating_add(b?));
+            if writer.what == What::User {
+                // It may put as often as it likes.
+                return Count {
+                    most: None,
+                    exact: None,
+                };
+            }
             sum.most = add(sum.most, count.most);
             sum.exact = match writer.what {
                 What::Items => add(sum.exact, count.exact),
@@ -150,7 +157,7 @@ fn read(room: &Room<'_>, wiring: &Wiring<'_>, number: usize, leaving: &[Count]) 
                     let every = !steps.iter().any(|s| may_skip(s, writer.at));
                     add(sum.exact, count.exact.filter(|_| every))
                 }
-                What::Dead => None,
+                What::Dead | What::User => None,
             };
         }
     }
