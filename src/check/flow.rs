@@ -27,6 +27,8 @@ pub(super) struct StageFlow {
     pub routes: Vec<Option<ExprText>>,
     /// What its steps put, one after the other.
     pub puts: Vec<Type>,
+    /// What leaves it is unknown because of a mistake that was said.
+    pub broken: bool,
 }
 
 impl StageFlow {
@@ -102,12 +104,15 @@ pub(super) fn infer(
             .first()
             .and_then(|s| s.known.as_ref());
         let wants_item = has_from || first.is_some_and(|k| !k.step.is_source());
+        let writers = inputs.iter().flat_map(|c| &wiring.conns[*c].writers);
+        let broken = writers.clone().any(|w| flow.stages[w.stage].broken);
         flow.stages[number] = stage_flow(
             room,
             wiring,
             stages,
             number,
             takes.or(wants_item.then_some(Type::Any)),
+            broken,
             out,
         );
     }
@@ -176,25 +181,41 @@ fn stage_flow(
     stages: &Stages<'_>,
     number: usize,
     takes: Option<Type>,
+    mut broken: bool,
     out: &mut Diagnostics,
 ) -> StageFlow {
     let mut before = vec![takes];
     for read in &stages.list[number].steps {
         let input = before.last().cloned().flatten();
+        // Of what is unknown because of a mistake, that it has no such field need not be said.
+        let lost = broken && input == Some(Type::Any);
         let gives = match &read.known {
             Some(known) => {
                 let env = env_for(room, input.as_ref());
+                let mut said = Diagnostics::default();
                 let mut cx = Infer {
                     env: &env,
                     types: room,
-                    diagnostics: out,
+                    diagnostics: if lost { &mut said } else { &mut *out },
                     at: read.node.at,
                     folder: &room.file.folder,
                 };
-                known.step.infer(input.as_ref(), &mut cx)
+                let gives = known.step.infer(input.as_ref(), &mut cx);
+                for diagnostic in said.sorted() {
+                    // A name that is like one that there is may well be a slip.
+                    let is_slip = diagnostic.help.iter().any(|h| h.contains("did you mean"));
+                    if diagnostic.code != "E0302" || is_slip {
+                        out.push(diagnostic);
+                    }
+                }
+                gives
             }
-            None => Type::Any,
+            None => {
+                broken = true;
+                Type::Any
+            }
         };
+        broken &= gives == Type::Any;
         before.push(Some(gives));
     }
     let gives = before.last().cloned().flatten().unwrap_or(Type::Any);
@@ -222,6 +243,7 @@ fn stage_flow(
         before,
         routes,
         puts,
+        broken,
     }
 }
 
