@@ -227,3 +227,78 @@ fn slug(heading: &str) -> String {
         .map(|c| if c == ' ' { '-' } else { c })
         .collect()
 }
+
+/// Is this written as a key, or as a word, in a block of YAML?
+fn is_shown(blocks: &[String], name: &str) -> bool {
+    let name = regex::escape(name);
+    let key =
+        regex::Regex::new(&format!(r#"(?m)(^|[\s{{,\[-])"?{name}"?:( |$)"#)).expect("a pattern");
+    let word = regex::Regex::new(&format!(r"(?m)[:,\[] *{name} *([,}}\]]|$)")).expect("a pattern");
+    blocks.iter().any(|b| key.is_match(b) || word.is_match(b))
+}
+
+#[test]
+fn every_step_and_every_key_that_is_built_stands_in_an_example() {
+    use millstream::spec::keys::{self, KeyDef, Word};
+    let mut examples = Vec::new();
+    for page in pages() {
+        let text = std::fs::read_to_string(&page).expect("a page can be read");
+        let yaml = blocks(&text).into_iter().filter(|b| b.info == "yaml");
+        examples.extend(yaml.map(|b| b.text));
+    }
+    let tables: [(&str, &[KeyDef]); 11] = [
+        ("a file", keys::FILE),
+        ("a parameter", keys::PARAM),
+        ("a pipe", keys::PIPE),
+        ("a queue", keys::QUEUE),
+        ("a stage", keys::STAGE),
+        ("ordered", keys::ORDERED),
+        ("on_error", keys::DEAD),
+        ("retry", keys::RETRY),
+        ("a step", keys::MODIFIERS),
+        ("stop", keys::STOP),
+        ("a test", keys::TEST),
+    ];
+    let words: [(&str, &[Word]); 4] = [
+        ("order", keys::ORDERS),
+        ("full", keys::FULL),
+        ("on_error", keys::ON_ERROR),
+        ("a parameter's type", keys::PARAM_TYPES),
+    ];
+    let mut missing: Vec<String> = Vec::new();
+    let mut seen = 0;
+    let mut look = |of: &str, name: &str| {
+        seen += 1;
+        if !is_shown(&examples, name) {
+            missing.push(format!("{of}: {name}"));
+        }
+    };
+    // What needs a server, a program or an embedding program is shown by its short form only.
+    let outside = ["fetch", "exec", "shell", "worker", "python", "call"];
+    for step in millstream::steps::STEPS {
+        if step.name != "call" {
+            look("step", step.name);
+        }
+        let options = step.options.iter().filter(|o| Some(o.name) != step.main);
+        for option in options.filter(|_| !outside.contains(&step.name)) {
+            // A name of the author's, or a format, not an option.
+            if option.name.chars().any(char::is_lowercase) {
+                look(step.name, option.name);
+            }
+        }
+    }
+    for (of, table) in tables {
+        table
+            .iter()
+            .filter(|k| k.built)
+            .for_each(|k| look(of, k.name));
+    }
+    for (of, table) in words {
+        table
+            .iter()
+            .filter(|w| w.built)
+            .for_each(|w| look(of, w.name));
+    }
+    println!("{seen} names looked for in {} examples", examples.len());
+    assert!(missing.is_empty(), "in no example: {missing:#?}");
+}
