@@ -192,6 +192,7 @@ fn step(label: &str, op: Op) -> Step {
         place: Place::default(),
         op,
         waits: false,
+        meets: false,
         policy: POLICY,
     }
 }
@@ -199,6 +200,7 @@ fn step(label: &str, op: Op) -> Step {
 fn waiting(label: &str, op: Op) -> Step {
     Step {
         waits: true,
+        meets: false,
         ..step(label, op)
     }
 }

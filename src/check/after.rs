@@ -82,11 +82,19 @@ fn refuse(room: &Room<'_>, wiring: &Wiring<'_>, stage: usize, other: usize, out:
             name(other)
         )
     };
-    out.push(
-        Diagnostic::new("E0501", place(room, stage, other), message).help(if stage == other {
-            "it would never start; take it out"
-        } else {
-            "neither would ever start; take one of the two out"
-        }),
-    );
+    let d = Diagnostic::new("E0501", place(room, stage, other), message);
+    // Where the other waits for this one in turn: its own `after`, or what it reads.
+    let back = &room.file.stages[other];
+    let d = match back.after.first().or(back.from.first()) {
+        Some(key) if stage != other => d.also(
+            key.at,
+            format!("`{}` waits for this, directly or around", name(other)),
+        ),
+        _ => d.also(room.file.stages[stage].name.at, "this very stage"),
+    };
+    out.push(d.help(if stage == other {
+        "it would never start; take it out"
+    } else {
+        "neither would ever start; take one of the two out"
+    }));
 }

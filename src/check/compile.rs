@@ -212,6 +212,7 @@ impl Found<'_, '_> {
                 place: places.place(self.room.file.stages[i].name.at),
                 op: Convert::to(takes).op(),
                 waits: false,
+                meets: false,
                 policy: self.settings.stages[i].policy,
             });
         }
@@ -252,6 +253,7 @@ impl Found<'_, '_> {
                     place: places.place(read.node.at),
                     op: second.op,
                     waits: known.step.waits(),
+                    meets: false,
                     policy: read.policy,
                 });
                 input = Some(second.out);
@@ -403,6 +405,7 @@ impl Flat<'_, '_> {
                 text,
                 place: self.places.place(node.at),
                 waits: step.waits(),
+                meets: step.meets(),
                 op,
                 policy,
             });
@@ -422,6 +425,7 @@ impl Flat<'_, '_> {
             text: String::new(),
             place: self.places.place(node.at),
             waits: false,
+            meets: false,
             op: Op::Leave,
             policy,
         });

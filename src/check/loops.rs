@@ -43,6 +43,7 @@ fn refuse(wiring: &Wiring<'_>, room: &Room<'_>, stages: &[usize], out: &mut Diag
     let mut way = vec![first];
     let mut seen: HashMap<usize, usize> = HashMap::from([(first, 0)]);
     let mut place = None;
+    let mut ends = vec![];
     loop {
         let last = way[way.len() - 1];
         let readers = wiring.stages[last]
@@ -53,6 +54,7 @@ fn refuse(wiring: &Wiring<'_>, room: &Room<'_>, stages: &[usize], out: &mut Diag
             .min_by_key(|r| !seen.contains_key(&r.stage));
         let Some(next) = next else { break };
         place = Some(next.at);
+        ends.push((next.at, next.stage));
         let again = seen.insert(next.stage, way.len());
         way.push(next.stage);
         if let Some(again) = again {
@@ -69,9 +71,16 @@ fn refuse(wiring: &Wiring<'_>, room: &Room<'_>, stages: &[usize], out: &mut Diag
         [one, _] if way[0] == way[1] => format!("the stage {one} reads from itself"),
         _ => format!("the stages {} form a loop", names.join(" → ")),
     };
+    let d = Diagnostic::new("E0405", at, text);
+    let others = ends
+        .into_iter()
+        .filter(|(end, stage)| *end != at && way.contains(stage));
+    let d = others.fold(d, |d, (end, stage)| {
+        let name = &room.file.stages[stage].name.text;
+        d.also(end, format!("`{name}` reads on from here"))
+    });
     out.push(
-        Diagnostic::new("E0405", at, text)
-            .help("where a loop is meant, close it with a queue: `queues: {again: {of: T, feedback: true}}`")
+        d.help("where a loop is meant, close it with a queue: `queues: {again: {of: T, feedback: true}}`")
             .help("such a loop ends when nothing in it is unfinished"),
     );
 }
@@ -181,9 +190,11 @@ pub(super) fn endless(
                 conn.describe()
             );
             out.push(
-                Diagnostic::new("W0405", order.at, message).help(
-                    "others may always come before it; `order: fifo` lets each have its turn",
-                ),
+                Diagnostic::new("W0405", order.at, message)
+                    .also(room.file.stages[source].name.at, "it has no end by itself")
+                    .help(
+                        "others may always come before it; `order: fifo` lets each have its turn",
+                    ),
             );
         }
     }

@@ -257,6 +257,8 @@ pub struct Step {
     pub place: Place,
     pub op: Op,
     pub waits: bool,
+    /// It waits for what other workers do, also those of its own stage.
+    pub meets: bool,
     pub policy: Policy,
 }
 

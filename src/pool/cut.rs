@@ -241,8 +241,10 @@ fn end_of(steps: &[plan::Step], at: usize) -> usize {
     panic!("BUG: a block without an end")
 }
 
-/// Must a block see all rows in order? It must where it has a sink, unless guards are held around that.
+/// Must a block see all rows in order? It must where it has a sink, unless guards are held around that; or unless
+/// something in it waits for other workers, who must not be kept from coming by whoever has the turn.
 fn in_turn(steps: &[plan::Step]) -> bool {
+    let meets = steps.iter().any(waits_for_workers);
     let mut held = Vec::new();
     steps.iter().any(|step| {
         match &step.op {
@@ -250,11 +252,20 @@ fn in_turn(steps: &[plan::Step]) -> bool {
             Op::Leave => {
                 held.pop();
             }
-            Op::Turn(_) | Op::Sink(..) => return !held.contains(&true),
+            Op::Turn(_) => return !held.contains(&true),
+            Op::Sink(..) => return !meets && !held.contains(&true),
             _ => {}
         }
         false
     })
+}
+
+/// Does it wait for what another worker of the same stage may have to do?
+fn waits_for_workers(step: &plan::Step) -> bool {
+    match &step.op {
+        Op::Enter(enter) => step.waits && holds(enter),
+        _ => step.meets,
+    }
 }
 
 fn holds(enter: &Enter) -> bool {
@@ -270,6 +281,7 @@ fn block(
     sinks: &mut Vec<Sink>,
 ) -> Vec<Piece> {
     let mut pieces: Vec<Piece> = Vec::new();
+    let in_turn = in_turn(&steps[from..to]);
     // Where each open block begins among the pieces, and whether it holds guards.
     let mut open: Vec<(usize, bool)> = Vec::new();
     for (at, step) in steps.iter().enumerate().take(to).skip(from) {
@@ -302,7 +314,7 @@ fn block(
                 pieces.push(Piece::Make(make(how, at, step)));
             }
             Op::Each(factory) => pieces.push(each(factory)),
-            Op::Sink(render, write) if held => {
+            Op::Sink(render, write) if held || !in_turn => {
                 pieces.push(each(render));
                 let common: Common = Arc::new(Mutex::new(write()));
                 sinks.push(Sink {

@@ -99,6 +99,7 @@ fn step(text: &str) -> Step {
         place: Place { line: 1, column: 1 },
         op: Op::Source(Arc::new(|| unreachable!("a fake plan does not run"))),
         waits: false,
+        meets: false,
         policy: crate::plan::Policy {
             retry: None,
             timeout: None,

@@ -126,6 +126,11 @@ pub trait Step: Debug + Send + Sync {
         false
     }
 
+    /// Does it wait for what other workers do, also those of its own stage? (Who has the turn must not.)
+    fn meets(&self) -> bool {
+        false
+    }
+
     /// Is it a sink (nobody need read what leaves it)?
     fn is_sink(&self) -> bool {
         false

@@ -264,3 +264,32 @@ fn the_hints_of_a_deadlock_fit_what_is_stuck() {
     .says("warning[W0505]")
     .says("hint: put into the queue `q` outside of the block that holds the guard");
 }
+
+#[test]
+fn workers_can_meet_in_a_block_that_also_prints() {
+    Case::new(
+        "
+         barriers: {b: 2}
+         events: [seen]
+         stages:
+           work:
+             threads: 2
+             do:
+               - range: 4
+               - if: item >= 0
+                 do:
+                   - wait_barrier: b
+                   - print: \"{item}\"
+           see:
+             threads: 2
+             do:
+               - range: 2
+               - if: item == 0
+                 do: [{wait_event: seen}, {print: \"zero\"}]
+               - if: item == 1
+                 set_event: seen",
+    )
+    .run()
+    .exits(0)
+    .prints_in_any_order(&["0", "1", "2", "3", "zero"]);
+}

@@ -153,6 +153,7 @@ fn hidden(label: &str, op: Op) -> Step {
         place: crate::diagnostic::Place::default(),
         op,
         waits: false,
+        meets: false,
         policy: Policy {
             retry: None,
             timeout: None,

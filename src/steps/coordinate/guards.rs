@@ -204,6 +204,10 @@ impl Step for Coordinate {
         matches!(self.does, Does::WaitEvent | Does::WaitBarrier)
     }
 
+    fn meets(&self) -> bool {
+        self.waits()
+    }
+
     fn lets_pass(&self) -> bool {
         true
     }
