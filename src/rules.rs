@@ -491,6 +491,19 @@ The message shows the chain, place by place. Take one of the waits out, or move 
 an `if`, or under a `timeout`, it is a warning: the place may never be reached, or be left.",
     },
     Rule {
+        code: "E0508",
+        title: "more than one of what runs share",
+        explain: "Guards with `scope: machine` are shared by all runs of the user on this machine, and there is no order among runs:
+two files could take the same two in different orders, and nobody would see that they wait for each other. So one permit
+of one such guard may be held at a time.
+
+    locks: {deploy: {kind: lock, scope: machine}, backup: {kind: lock, scope: machine}}
+    do:
+      - with: [deploy, backup]     # wrong
+
+Take them one after the other, or have one guard for both.",
+    },
+    Rule {
         code: "W0405",
         title: "an item that may wait for ever",
         explain: "In a queue with `order: lifo` or `priority`, who comes later may go first. Behind a source that never ends (a file

@@ -103,6 +103,10 @@ impl<'f> GuardTable<'f> {
             name: Name::from(&*guard.name.text),
             kind: *kind,
             hidden: false,
+            machine: guard
+                .node
+                .get("scope")
+                .is_some_and(|s| s.as_str() == Some("machine")),
             place: places.place(guard.name.at),
         })
         .collect()
@@ -228,7 +232,7 @@ impl<'f> Options<'f> {
             return;
         };
         match forms::choice(node, "`scope`", &["run", "machine", "cluster"], out) {
-            None | Some("run") => {}
+            None | Some("run" | "machine") => {}
             Some(other) => out.push(forms::not_built(node.at, &format!("scope: {other}"))),
         }
     }
@@ -240,7 +244,8 @@ impl<'f> Options<'f> {
 pub(super) fn who_waits(stages: &mut [Stage], guards: &GuardTable<'_>) {
     let mut long: HashSet<u32> = HashSet::new();
     for (number, kind) in guards.kinds.iter().enumerate() {
-        if *kind == GuardKind::Condition {
+        // Who has it in another run may wait for whatever it likes.
+        if *kind == GuardKind::Condition || guards.is_shared_by_runs(number) {
             long.insert(u32::try_from(number).unwrap_or(u32::MAX));
         }
     }

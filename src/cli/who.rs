@@ -55,6 +55,7 @@ pub(super) fn what(plan: &Plan, what: &What) -> String {
         | What::Event(id)
         | What::Until { guard: id, .. }
         | What::Barrier(id) => guard(plan, *id),
+        What::Machine(id) => format!("{} of another run", guard(plan, *id)),
         What::Due(at) => format!("the time ({} after the start)", time(*at)),
         What::Outside(what) => (*what).into(),
         What::Program => "a program".into(),

@@ -10,18 +10,37 @@ use crate::expr;
 use crate::notice::{Level, Notice};
 use crate::plan::{ConnKind, Plan};
 use crate::steps::GuardKind;
-use crate::sync::{Barrier, Commons, Condition, Declared, Event, Guard, Permits, Values};
+use crate::sync::{
+    self, Barrier, Commons, Condition, Declared, Event, Guard, Machine, Permits, Values,
+};
 use crate::value::Cell;
 use crate::wait::{Clock, Registry};
 use crate::worker::broker::{Broker, Names, Ports};
 
-pub(super) fn of(plan: &Plan) -> Commons {
+/// The guards and values, and what is in the way of those that other runs share (`machine`: they are asked).
+pub(super) fn of(plan: &Plan, machine: bool) -> (Commons, Option<String>) {
+    let mut trouble = None;
+    let mut shared = |guard: &crate::plan::Guard, permits: Permits| {
+        if !(machine && guard.machine) {
+            return Guard::Permits(permits);
+        }
+        let opened = sync::folder()
+            .and_then(|at| Machine::open(&at, guard.kind.name(), &guard.name, permits.total()));
+        match opened {
+            Ok(machine) => Guard::Permits(permits.on(machine)),
+            Err(error) => {
+                let what = format!("the {} `{}`", guard.kind.name(), guard.name);
+                trouble = Some(format!("{what} cannot be shared with other runs: {error}"));
+                Guard::Permits(permits)
+            }
+        }
+    };
     let guards = plan.guards.iter().zip(0..);
     let guards = guards.map(|(guard, id)| match guard.kind {
-        GuardKind::Lock => Guard::Permits(Permits::lock(id)),
-        GuardKind::RLock => Guard::Permits(Permits::rlock(id)),
-        GuardKind::RwLock => Guard::Permits(Permits::rwlock(id)),
-        GuardKind::Semaphore { permits } => Guard::Permits(Permits::semaphore(id, permits)),
+        GuardKind::Lock => shared(guard, Permits::lock(id)),
+        GuardKind::RLock => shared(guard, Permits::rlock(id)),
+        GuardKind::RwLock => shared(guard, Permits::rwlock(id)),
+        GuardKind::Semaphore { permits } => shared(guard, Permits::semaphore(id, permits)),
         GuardKind::Condition => Guard::Condition(Condition::new(id)),
         GuardKind::Event { set } => Guard::Event(Event::new(id, set)),
         GuardKind::Barrier { parties } => Guard::Barrier(Barrier::new(id, parties)),
@@ -35,16 +54,18 @@ pub(super) fn of(plan: &Plan) -> Commons {
         all.collect()
     };
     let (values, arrays) = (declared(&plan.values), declared(&plan.arrays));
-    let shared = if values.is_empty() && arrays.is_empty() {
+    let mapped = if values.is_empty() && arrays.is_empty() {
         None
     } else {
         Values::shared(&values, &arrays).ok()
     };
-    Commons {
-        guards: guards.collect(),
+    let guards = guards.collect();
+    let commons = Commons {
+        guards,
         // Without memory that others can map, user code asks us.
-        values: shared.unwrap_or_else(|| Values::new(&values, &arrays)),
-    }
+        values: mapped.unwrap_or_else(|| Values::new(&values, &arrays)),
+    };
+    (commons, trouble)
 }
 
 /// Who answers user code of a run.

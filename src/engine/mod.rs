@@ -70,6 +70,8 @@ pub struct Works {
     pub scope: Scope,
     /// Which stages have closed, as they close.
     pub told: Receiver<u32>,
+    /// Why the run cannot begin, where that is so.
+    pub trouble: Option<String>,
 }
 
 impl Works {
@@ -85,7 +87,9 @@ impl Works {
         } = options;
         stop.watch(&registry);
         let cycles = cycles(plan);
-        let commons = Arc::new(commons::of(plan));
+        // A rehearsal excludes nobody.
+        let (commons, trouble) = commons::of(plan, clock.is_real());
+        let commons = Arc::new(commons);
         let conns: Arc<[Arc<Conn>]> = plan
             .conns
             .iter()
@@ -149,6 +153,7 @@ impl Works {
             stages,
             scope,
             told,
+            trouble,
         }
     }
 }
@@ -161,7 +166,19 @@ pub fn run(plan: &Plan, options: Options) -> (Ended, Books) {
         stages,
         scope,
         told,
+        trouble,
     } = Works::build(plan, options);
+    if trouble.is_some() {
+        let ended = Ended {
+            exit: Exit::Io,
+            took: Duration::ZERO,
+            why: trouble,
+        };
+        return (
+            ended,
+            Books::of(plan, &shared.meters, &shared.conns, &shared.commons),
+        );
+    }
     // Only where there is somebody who could ask.
     let external =
         |s: &plan::Stage| matches!(s.executor, Executor::Processes(_) | Executor::Timer(_));

@@ -288,6 +288,8 @@ pub struct Guard {
     pub kind: GuardKind,
     /// The lock of a value or an array, for user code: no part of the file.
     pub hidden: bool,
+    /// Shared by all runs of the user on this machine.
+    pub machine: bool,
     pub place: Place,
 }
 

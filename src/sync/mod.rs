@@ -9,6 +9,7 @@
 mod barrier;
 mod condition;
 mod event;
+mod machine;
 mod permits;
 mod raw;
 mod values;
@@ -16,6 +17,7 @@ mod values;
 pub use barrier::{Barrier, Broken, Passed};
 pub use condition::Condition;
 pub use event::Event;
+pub use machine::{Machine, folder};
 pub use permits::{ALL, Counts, Held, Permits};
 pub use values::{Declared, Layout, Target, Values};
 

@@ -12,6 +12,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::Machine;
 use crate::wait::primitive::{Mutex, yield_now};
 use crate::wait::{Agent, AgentId, Clock, Wait, What};
 
@@ -27,6 +28,8 @@ pub struct Permits {
     id: u32,
     total: u32,
     reentrant: bool,
+    /// Other runs share it.
+    machine: Option<Machine>,
     state: Mutex<State>,
 }
 
@@ -60,6 +63,14 @@ struct Waiter {
     step: u32,
 }
 
+/// What a taker got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Taken {
+    New,
+    /// An rlock that it holds already.
+    Again,
+}
+
 /// How a guard was used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
@@ -74,7 +85,17 @@ impl Permits {
             id,
             total,
             reentrant,
+            machine: None,
             state: Mutex::new(State::default()),
+        }
+    }
+
+    /// Shared by all runs of the user on this machine.
+    #[must_use]
+    pub fn on(self, machine: Machine) -> Permits {
+        Permits {
+            machine: Some(machine),
+            ..self
         }
     }
 
@@ -109,13 +130,35 @@ impl Permits {
         step: u32,
         clock: &dyn Clock,
     ) -> Result<(), Wait> {
+        let Some(machine) = &self.machine else {
+            return self.take_here(agent, n, step, clock).map(drop);
+        };
+        if !machine.awaits(agent.id) && self.take_here(agent, n, step, clock)? == Taken::Again {
+            return Ok(());
+        }
+        machine.enter(agent.id, n).map_err(|pause| {
+            Wait::for_(What::Machine(self.id)).until(clock.now().saturating_add(pause))
+        })
+    }
+
+    /// Takes them among the agents of this run.
+    fn take_here(
+        &self,
+        agent: &Arc<Agent>,
+        n: u32,
+        step: u32,
+        clock: &dyn Clock,
+    ) -> Result<Taken, Wait> {
         for _ in 0..TRIES {
             let mut state = self.state.lock();
-            if state.claim(agent.id, n)
-                || (self.reentrant && state.again(agent.id))
-                || state.free(self.total, agent.id, n, step, clock)
-            {
-                return Ok(());
+            if state.claim(agent.id, n) {
+                return Ok(Taken::New);
+            }
+            if self.reentrant && state.again(agent.id) {
+                return Ok(Taken::Again);
+            }
+            if state.free(self.total, agent.id, n, step, clock) {
+                return Ok(Taken::New);
             }
             if state.queue.iter().any(|w| w.agent.id == agent.id) {
                 return Err(self.wait(n));
@@ -125,7 +168,7 @@ impl Permits {
         }
         let mut state = self.state.lock();
         if state.free(self.total, agent.id, n, step, clock) {
-            return Ok(());
+            return Ok(Taken::New);
         }
         state.counts.waits += 1;
         state.queue.push_back(Waiter {
@@ -168,8 +211,16 @@ impl Permits {
         }
         state.holders.swap_remove(at);
         state.taken -= n;
+        self.leave(agent);
         state.hand_over(self.total, clock);
         true
+    }
+
+    /// Another run may have what the agent had, before somebody of this one gets it.
+    fn leave(&self, agent: AgentId) {
+        if let Some(machine) = &self.machine {
+            machine.leave(agent);
+        }
     }
 
     /// Gives back `n` permits that somebody holds, whoever that is: the one that has held them longest. `false`:
@@ -179,8 +230,9 @@ impl Permits {
         let Some(at) = state.holders.iter().position(|h| h.n == n && !h.fresh) else {
             return false;
         };
-        state.holders.remove(at);
+        let held = state.holders.remove(at);
         state.taken -= n;
+        self.leave(held.agent);
         state.hand_over(self.total, clock);
         true
     }
@@ -197,6 +249,15 @@ impl Permits {
             let held = state.holders.swap_remove(at);
             state.taken -= held.n;
         }
+        if let Some(machine) = &self.machine
+            && machine.awaits(agent)
+        {
+            machine.leave(agent);
+            if let Some(at) = state.holders.iter().rposition(|h| h.agent == agent) {
+                let held = state.holders.remove(at);
+                state.taken -= held.n;
+            }
+        }
         state.hand_over(self.total, clock);
     }
 
@@ -209,6 +270,7 @@ impl Permits {
             let held = state.holders.swap_remove(at);
             state.taken -= held.n;
             gone += held.n;
+            self.leave(agent);
         }
         state.hand_over(self.total, clock);
         gone

@@ -43,6 +43,8 @@ pub enum What {
     },
     /// That enough workers have come to a barrier.
     Barrier(u32),
+    /// A guard that another run on this machine has. Always live.
+    Machine(u32),
     /// A point in time (since the start).
     Due(Duration),
     /// Something outside the program: a file descriptor, the network. Always live.
@@ -83,9 +85,11 @@ impl What {
             What::Get(_) => Kind::Input,
             What::Put(_) => Kind::Output,
             What::Turn { .. } | What::Others { .. } => Kind::Turn,
-            What::Permits { .. } | What::Event(_) | What::Until { .. } | What::Barrier(_) => {
-                Kind::Guard
-            }
+            What::Machine(_)
+            | What::Permits { .. }
+            | What::Event(_)
+            | What::Until { .. }
+            | What::Barrier(_) => Kind::Guard,
             What::Due(_) => Kind::Time,
             What::Outside(_) | What::Program => Kind::Outside,
         }
@@ -97,6 +101,7 @@ impl What {
             What::Permits { guard, .. }
             | What::Event(guard)
             | What::Until { guard, .. }
+            | What::Machine(guard)
             | What::Barrier(guard) => Some(guard),
             _ => None,
         }
@@ -217,7 +222,11 @@ impl Seen {
 impl Wait {
     /// Will it be over without anybody's help: by time, or by the world outside?
     pub fn is_free(&self) -> bool {
-        self.until.is_some() || matches!(self.what, What::Due(_) | What::Outside(_) | What::Program)
+        self.until.is_some()
+            || matches!(
+                self.what,
+                What::Due(_) | What::Outside(_) | What::Program | What::Machine(_)
+            )
     }
 }
 

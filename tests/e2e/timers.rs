@@ -1,7 +1,7 @@
 //! Timers, rehearsed: the command `test` runs on a virtual clock, which begins at 2000-01-01T00:00:00Z and moves
 //! when everybody waits, so that times are exact and nothing waits for them.
 
-use crate::case::Case;
+use crate::case::{Case, millstream};
 
 /// Every test in the file passes.
 #[track_caller]
@@ -201,4 +201,10 @@ fn a_timer_for_ever_runs_until_it_is_stopped() {
     let done = live.end();
     assert_eq!(done.code, 130, "{}", done.stderr);
     assert_eq!(done.stdout, "");
+}
+
+#[test]
+fn the_shipped_heartbeat_passes_its_own_test() {
+    let (code, stdout, stderr) = millstream(&["test", "pipelines/heartbeat.yaml"]);
+    assert_eq!(code, 0, "{stdout}{stderr}");
 }

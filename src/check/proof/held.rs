@@ -10,11 +10,39 @@ pub(super) fn check(world: &World<'_, '_>, out: &mut Diagnostics) {
         let Act::Take(taken) = point.act else {
             continue;
         };
+        if world.room.guards.is_shared_by_runs(taken.guard) {
+            shared(world, point, taken, out);
+        }
         match world.room.guards.kind(taken.guard) {
             GuardKind::Semaphore { permits } => many(world, point, taken, permits, out),
             GuardKind::RLock => {}
             kind => again(world, point, taken, kind, out),
         }
+    }
+}
+
+/// Other runs take such guards too, in orders of their own: one at a time, and one permit of it.
+fn shared(world: &World<'_, '_>, point: &Point, taken: Held, out: &mut Diagnostics) {
+    let guards = &world.room.guards;
+    let what = world.guard(taken.guard);
+    if taken.n > 1 && taken.n != WRITING {
+        let message = format!("{} permits of {what}, which other runs share", taken.n);
+        out.push(
+            Diagnostic::new("E0508", taken.at, message)
+                .help("two runs could have one each, and wait for each other for ever: take one"),
+        );
+    }
+    let others = |h: &&Held| h.guard != taken.guard && guards.is_shared_by_runs(h.guard);
+    if let Some(held) = point.held.iter().find(others) {
+        let message = format!(
+            "{what} is taken by who holds {}, and other runs share both",
+            world.guard(held.guard)
+        );
+        out.push(
+            Diagnostic::new("E0508", taken.at, message)
+                .also(held.at, "held from here on")
+                .help("there is no order among runs, so two of them could wait for each other for ever: take one after the other has been given back"),
+        );
     }
 }
 

@@ -138,7 +138,7 @@ impl World {
             What::Until { guard, watches } => {
                 of_stage(&self.touching(|t| changes(t, *guard, watches)))
             }
-            What::Due(_) | What::Outside(_) | What::Program => Vec::new(),
+            What::Due(_) | What::Outside(_) | What::Program | What::Machine(_) => Vec::new(),
         }
     }
 
@@ -236,7 +236,7 @@ impl<'w> Nodes<'w> {
     fn rule(&mut self, agent: &Agent, what: &What) -> Rule {
         let own = agent.stage.map(|s| self.some[s]);
         match what {
-            What::Due(_) | What::Outside(_) | What::Program => Rule::Free,
+            What::Due(_) | What::Outside(_) | What::Program | What::Machine(_) => Rule::Free,
             // A colleague who works may hand back what he has not begun, or finish what is in front.
             What::Turn { .. } | What::Others { .. } => Rule::Any(own.into_iter().collect()),
             What::Get(conns) => {

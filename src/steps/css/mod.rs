@@ -74,7 +74,12 @@ fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Box<dyn Step>> {
             let what = format!("`{}`", key.text);
             let texts = node.one_or_more().iter();
             let texts: Option<Vec<&str>> = texts.map(|n| reader.text(n, &what)).collect();
-            let text = texts.filter(|t| !t.is_empty())?.join(", ");
+            let texts = texts?;
+            if texts.is_empty() {
+                reader.error("E0105", node.at, format!("{what} names no selector"));
+                return None;
+            }
+            let text = texts.join(", ");
             match Query::read(&text) {
                 Ok(query) => Some(Field {
                     name: Name::from(key.text.as_str()),

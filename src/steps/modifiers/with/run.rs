@@ -106,7 +106,9 @@ impl Hold {
     }
 
     fn wait(&mut self, batch: Batch, mut wait: Wait, cx: &Cx<'_>) -> Entered {
-        wait.until = self.late(cx);
+        if let Some(late) = self.late(cx) {
+            wait = wait.until(late);
+        }
         Entered::Wait(batch, wait)
     }
 }
