@@ -65,6 +65,7 @@ pub(super) fn locks<'p>(
             name: format!("{what}.{}", value.name).as_str().into(),
             kind: GuardKind::RLock,
             hidden: true,
+            machine: false,
             place: value.place,
         }
     };
