@@ -210,7 +210,9 @@ impl Teller<'_> {
                 format!("its turn behind earlier items (it has number {ord})")
             }
             What::Others { .. } => "the other workers of its stage".into(),
-            What::Due(_) | What::Outside(_) | What::Program | What::Machine(_) => "the world outside".into(),
+            What::Due(_) | What::Outside(_) | What::Program | What::Machine(_) => {
+                "the world outside".into()
+            }
         }
     }
 
