@@ -296,6 +296,11 @@ fn block(
                     holds: holds(enter),
                     gives_out: step.waits,
                     keeps: holds(enter) && inside.iter().any(|s| s.policy.retry.is_some()),
+                    single: !held
+                        && holds(enter)
+                        && !enter.until
+                        && !enter.timed
+                        && matches!(inside, [one] if matches!(one.op, Op::Each(_)) && !is_single(one)),
                 };
                 let how = How::Enter(enter.make.clone(), way);
                 pieces.push(Piece::Make(make(how, at, step)));

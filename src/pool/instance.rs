@@ -49,10 +49,57 @@ pub(super) enum Kind {
 pub(super) struct Gate {
     pub frame: Box<dyn Frame>,
     pub way: GateWay,
+    pub swing: Swing,
+}
+
+/// How many rows enter a block that holds guards at once, where there is one step in it: then it is the same
+/// whether the guards are given back after each of them while nobody waits for them, or not.
+#[derive(Debug)]
+pub(super) struct Swing {
+    rows: usize,
+    since: Duration,
+}
+
+impl Swing {
+    /// Nobody who comes while the guards are held waits longer than this for the rows that entered together, or
+    /// than he would for one row.
+    const LONG: Duration = Duration::from_micros(50);
+    const MOST: usize = 64;
+
+    fn new() -> Swing {
+        Swing {
+            rows: 1,
+            since: Duration::ZERO,
+        }
+    }
+
+    pub(super) fn rows(&self) -> usize {
+        self.rows
+    }
+
+    pub(super) fn enter(&mut self, now: Duration) {
+        self.since = now;
+    }
+
+    /// So many rows have come out; `wanted`: somebody waits.
+    pub(super) fn leave(&mut self, rows: usize, wanted: bool, now: Duration) {
+        let took = now.saturating_sub(self.since);
+        if wanted {
+            self.rows = 1;
+        } else if took > Swing::LONG {
+            self.rows = (self.rows / 2).max(1);
+        } else if rows == self.rows && took * 2 < Swing::LONG {
+            self.rows = (self.rows * 2).min(Swing::MOST);
+        }
+    }
 }
 
 /// What is known of a block before it runs.
 #[derive(Clone, Copy, Debug)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "four facts, each of which may be without the others"
+)]
 pub(super) struct GateWay {
     /// The step of the line that is the block's end.
     pub leave: usize,
@@ -62,6 +109,8 @@ pub(super) struct GateWay {
     pub gives_out: bool,
     /// Something within may be tried again: the item is kept as it came.
     pub keeps: bool,
+    /// It holds guards around one step that sees each row alone and never waits: several rows may enter at once.
+    pub single: bool,
 }
 
 /// How a worker gets its own instance of a step.
@@ -89,6 +138,7 @@ impl Instance {
             How::Enter(frame, way) => Kind::Enter(Gate {
                 frame: frame(),
                 way: *way,
+                swing: Swing::new(),
             }),
             How::Leave(enter) => Kind::Leave(*enter),
         };

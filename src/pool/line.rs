@@ -69,6 +69,8 @@ struct Open {
     base: usize,
     out: Vec<Batch>,
     inside: Inside,
+    /// How many rows went in.
+    rows: usize,
     /// The rows as they came, where they may be tried again.
     came: Option<Batch>,
 }
@@ -308,10 +310,20 @@ impl Line {
             unreachable!("BUG: a block without a beginning")
         };
         let way = gate.way;
-        if way.holds && batch.len() > 1 {
-            self.open.push(Open::new(at, base, Inside::OneByOne, None));
-            for row in batch.into_rows().into_iter().rev() {
-                self.stack.push((at, row));
+        let at_once = if way.single { gate.swing.rows() } else { 1 };
+        if way.holds && batch.len() > at_once {
+            // What is left of a batch whose first rows have come out again is in the block already.
+            let last = self.open.last();
+            if !last.is_some_and(|o| o.at == at && o.inside == Inside::OneByOne) {
+                self.open.push(Open::new(at, base, Inside::OneByOne, None));
+            }
+            if way.single {
+                let mut batch = batch;
+                let front = batch.split_rows(at_once);
+                self.stack.extend([(at, batch), (at, front)]);
+            } else {
+                let rows = batch.into_rows().into_iter().rev();
+                self.stack.extend(rows.map(|row| (at, row)));
             }
             return None;
         }
@@ -336,7 +348,12 @@ impl Line {
                 } else {
                     Inside::Rows
                 };
-                self.open.push(Open::new(at, base, inside, came));
+                if way.single {
+                    gate.swing.enter(hands.shared.clock.now());
+                }
+                let mut open = Open::new(at, base, inside, came);
+                open.rows = batch.len();
+                self.open.push(open);
                 self.stack.push((at + 1, batch));
                 if way.holds && outermost {
                     around.unit = Some(number);
@@ -390,6 +407,11 @@ impl Line {
             return at;
         }
         hands.book.around.origins.pop();
+        if gate.way.single {
+            let wanted = gate.frame.is_wanted(&hands.cx());
+            let now = hands.shared.clock.now();
+            gate.swing.leave(open.rows, wanted, now);
+        }
         let made = gate.frame.leave(open.out, &mut hands.cx());
         if open.inside == Inside::Held && outermost {
             hands.book.around.unit = None;
@@ -441,11 +463,12 @@ impl Line {
             .map(|(_, mut batch)| batch.clear());
         let mut gone: usize = later.sum();
         if let Some(outer) = self.open.iter().position(|o| o.inside == Inside::Held) {
-            gone += self
-                .stack
-                .drain(..)
-                .map(|(_, mut b)| b.clear())
-                .sum::<usize>();
+            let at = self.open[outer].at;
+            // Where several rows went in at once, those before it are as good as out again.
+            if !self.gate(at).way.single {
+                let within = self.stack.drain(..).map(|(_, mut b)| b.clear());
+                gone += within.sum::<usize>();
+            }
             gone += self.back_out(outer, hands).1;
             self.settle(hands);
         }
@@ -607,7 +630,7 @@ impl Line {
                 step.abandon();
             }
         }
-        // Of an item that holds guards only that it came counts.
+        // Of items that hold guards only that they came counts.
         let held = self.ledger.is_some();
         let held = self
             .open
@@ -615,7 +638,7 @@ impl Line {
             .position(|o| held && o.inside == Inside::Held);
         let open = std::mem::take(&mut self.open);
         let depth = held.map_or(self.stack.len(), |at| open[at].base);
-        let mut rows = usize::from(held.is_some());
+        let mut rows = held.map_or(0, |at| open[at].rows);
         for open in &open[..held.unwrap_or(open.len())] {
             rows += open.out.iter().map(Batch::len).sum::<usize>();
             if open.inside == Inside::Rows {
@@ -648,6 +671,7 @@ impl Open {
             base,
             out: Vec::new(),
             inside,
+            rows: 0,
             came,
         }
     }

@@ -283,6 +283,8 @@ pub struct Enter {
     pub guards: Vec<u32>,
     /// It is entered when a condition holds.
     pub until: bool,
+    /// The wait for the guards has an end.
+    pub timed: bool,
 }
 
 impl Debug for Enter {
@@ -411,6 +413,12 @@ pub trait Frame: Send {
     /// be woken is taken out.
     fn cancel(&mut self, cx: &mut Cx<'_>) {
         let _ = cx;
+    }
+
+    /// Does anybody wait for what is held?
+    fn is_wanted(&self, cx: &Cx<'_>) -> bool {
+        let _ = cx;
+        false
     }
 
     /// At the end of the input a step within gives out what it had left: as it is to leave the block.

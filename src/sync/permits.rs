@@ -286,6 +286,11 @@ impl Permits {
         state.queue.iter().map(|w| (w.agent.id, w.n)).collect()
     }
 
+    /// Does anybody wait?
+    pub fn is_wanted(&self) -> bool {
+        !self.state.lock().queue.is_empty()
+    }
+
     /// Permits that nobody holds.
     pub fn free(&self) -> u32 {
         self.total - self.state.lock().taken

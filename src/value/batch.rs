@@ -379,6 +379,17 @@ impl Batch {
         front
     }
 
+    /// Takes the first `n` rows as [`Batch::into_rows`] would: each row knows where it came from.
+    #[must_use]
+    pub fn split_rows(&mut self, n: usize) -> Batch {
+        self.number_origins();
+        let (ord, span) = (self.ord, self.span);
+        let mut front = self.split_front(n);
+        (front.ord, front.span) = (ord, span);
+        (self.ord, self.span) = (ord, span);
+        front
+    }
+
     /// Takes the last `n` rows (all, where there are fewer), the last of them first.
     #[must_use]
     pub fn split_back(&mut self, n: usize) -> Batch {

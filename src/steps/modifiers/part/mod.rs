@@ -276,6 +276,7 @@ impl Step for Part {
             make: Arc::new(move || Box::new(Run::new(recipe.clone()))),
             guards: Vec::new(),
             until: false,
+            timed: false,
         };
         Compiled {
             out,

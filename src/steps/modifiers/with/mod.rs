@@ -246,6 +246,7 @@ impl Step for With {
         let enter = Enter {
             guards: wants.iter().map(|w| w.guard).collect(),
             until: self.until.is_some(),
+            timed: self.timeout.is_some(),
             make: Arc::new(move || Box::new(Hold::new(recipe.clone()))),
         };
         Compiled {

@@ -170,6 +170,13 @@ impl Frame for Hold {
         self.give_up(cx);
     }
 
+    fn is_wanted(&self, cx: &Cx<'_>) -> bool {
+        let wants = &self.recipe.wants[..self.taken];
+        wants
+            .iter()
+            .any(|(guard, _)| cx.commons.permits(*guard).is_wanted())
+    }
+
     fn lay_down(&mut self) -> Box<dyn Any + Send> {
         unreachable!("BUG: an item is set aside while it holds guards")
     }
