@@ -88,6 +88,16 @@ pub(super) fn check(stage: &spec::Stage, out: &mut Diagnostics) -> bool {
     !external.is_empty()
 }
 
+/// Items that each of its long-lived programs may be at at once.
+pub(super) fn tasks(stage: &spec::Stage) -> NonZeroUsize {
+    let lasts = |s: &&StepNode| LASTING.contains(&&*s.key.text);
+    let written = stage.executor.as_ref().and_then(|e| e.processes.tasks);
+    let tasks = written.and_then(|n| usize::try_from(n).ok()?.try_into().ok());
+    tasks
+        .filter(|_| all(&stage.steps).iter().any(lasts))
+        .unwrap_or(NonZeroUsize::MIN)
+}
+
 /// How the stage keeps its programs, where it has some.
 pub(super) fn processes(
     room: &Room<'_>,
@@ -97,7 +107,10 @@ pub(super) fn processes(
     if !all(&stage.steps).into_iter().any(is_external) {
         return None;
     }
-    let count = NonZeroUsize::new(executor.workers()).unwrap_or(NonZeroUsize::MIN);
+    let count = match executor {
+        Executor::Processes { count, .. } => *count,
+        other => NonZeroUsize::new(other.workers()).unwrap_or(NonZeroUsize::MIN),
+    };
     let written = stage.executor.as_ref().map(|e| &e.processes);
     let folder = &room.file.folder;
     let run = room.file.name.as_ref().map_or("pipeline", |n| &n.text);
@@ -112,9 +125,6 @@ pub(super) fn processes(
         cwd: written
             .and_then(|w| w.cwd.as_ref())
             .map_or_else(|| folder.clone(), |cwd| folder.join(cwd)),
-        tasks: written
-            .and_then(|w| w.tasks)
-            .and_then(|n| usize::try_from(n).ok()?.try_into().ok())
-            .unwrap_or(NonZeroUsize::MIN),
+        tasks: tasks(stage),
     }))
 }

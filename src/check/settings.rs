@@ -238,19 +238,24 @@ fn executor(room: &Room<'_>, stage: &spec::Stage, out: &mut Diagnostics) -> Exec
     let external = external::check(stage, out);
     let Some(written) = &stage.executor else {
         return if external {
-            Executor::Processes(room.cx.cpus)
+            Executor::Processes {
+                count: room.cx.cpus,
+                tasks: NonZeroUsize::MIN,
+            }
         } else {
             Executor::Threads(NonZeroUsize::MIN)
         };
     };
     let (word, most) = match written.kind {
         ExecutorKind::Processes => {
-            return Executor::Processes(match written.workers.map(|w| w.value) {
+            let count = match written.workers.map(|w| w.value) {
                 Some(Workers::Count(n)) => {
                     NonZeroUsize::new(n as usize).unwrap_or(NonZeroUsize::MIN)
                 }
                 Some(Workers::Auto) | None => room.cx.cpus,
-            });
+            };
+            let tasks = external::tasks(stage);
+            return Executor::Processes { count, tasks };
         }
         ExecutorKind::Threads => ("threads", MOST_THREADS),
         ExecutorKind::Tasks => ("tasks", usize::MAX),

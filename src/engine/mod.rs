@@ -133,6 +133,8 @@ impl Works {
             ..plan.scope.clone()
         };
         let broker = commons::broker(plan, &commons, &conns, &clock, &registry, &notices);
+        let log = output.clone();
+        let programs = Programs::new(guarding, move |line| log.log(line));
         let shared = Shared {
             clock,
             output,
@@ -143,7 +145,7 @@ impl Works {
             commons,
             net: Arc::new(Net::new(|work| threads::start("network", work).map(drop))),
             broker,
-            programs: Arc::new(Programs::new(guarding)),
+            programs: Arc::new(programs),
             conns,
             closed,
             verdict,
@@ -181,7 +183,7 @@ pub fn run(plan: &Plan, options: Options) -> (Ended, Books) {
     }
     // Only where there is somebody who could ask.
     let external =
-        |s: &plan::Stage| matches!(s.executor, Executor::Processes(_) | Executor::Timer(_));
+        |s: &plan::Stage| matches!(s.executor, Executor::Processes { .. } | Executor::Timer(_));
     let serving = plan.stages.iter().any(external).then(|| {
         let broker = shared.broker.clone();
         threads::start("broker", move || broker.serve())
@@ -205,7 +207,7 @@ pub fn run(plan: &Plan, options: Options) -> (Ended, Books) {
         let _panicked = serving.join();
     }
     // Nothing that was started outlives the run.
-    shared.programs.close();
+    shared.programs.close(!shared.stop.is_now());
     course::glance(&shared);
     let took = shared.clock.now().saturating_sub(began);
     let books = Books::of(plan, &shared.meters, &shared.conns, &shared.commons);

@@ -153,8 +153,11 @@ pub struct Outlet {
 #[derive(Clone, Debug)]
 pub enum Executor {
     Threads(NonZeroUsize),
-    /// Threads, and so many processes of its external steps.
-    Processes(NonZeroUsize),
+    /// Threads, and so many processes of its external steps, each of which is at so many items at once.
+    Processes {
+        count: NonZeroUsize,
+        tasks: NonZeroUsize,
+    },
     /// One worker, one item at a time, on a clock.
     Timer(Arc<Timer>),
     /// So many items at once on one event loop.
@@ -164,7 +167,8 @@ pub enum Executor {
 impl Executor {
     pub fn workers(&self) -> usize {
         match self {
-            Executor::Threads(n) | Executor::Processes(n) | Executor::Tasks(n) => n.get(),
+            Executor::Threads(n) | Executor::Tasks(n) => n.get(),
+            Executor::Processes { count, tasks } => count.get() * tasks.get(),
             Executor::Timer(_) => 1,
         }
     }
@@ -172,7 +176,8 @@ impl Executor {
     /// The threads that its workers need.
     pub fn threads(&self) -> usize {
         match self {
-            Executor::Threads(n) | Executor::Processes(n) => n.get(),
+            Executor::Threads(n) => n.get(),
+            Executor::Processes { count, tasks } => count.get() * tasks.get(),
             Executor::Timer(_) | Executor::Tasks(_) => 1,
         }
     }

@@ -8,7 +8,7 @@ use crossbeam_channel::Sender;
 
 use crate::notice::{Deadlock, Notice};
 use crate::plan::{MaxErrors, OnError, Policy, Retry};
-use crate::steps::{DeadLetter, Faults, ItemError, RunError};
+use crate::steps::{DeadLetter, Faults, ItemError, ItemErrorKind, RunError};
 use crate::value::{Batch, Row};
 
 /// What ended a run.
@@ -315,6 +315,7 @@ impl Faults for FaultBook {
             self.unfinished += 1;
             return;
         }
+        let died = error.kind == ItemErrorKind::Died;
         if !error.for_good && self.may_retry() && self.again.is_none() {
             self.again = Some(Again {
                 row: Batch::of_row(item),
@@ -359,11 +360,12 @@ impl Faults for FaultBook {
                     .get(self.step)
                     .cloned()
                     .unwrap_or_default(),
-                attempts: 1 + self
-                    .attempt
-                    .as_ref()
-                    .filter(|a| a.step == self.unit())
-                    .map_or(0, |a| a.tries),
+                attempts: if died { crate::worker::DEATHS } else { 1 }
+                    + self
+                        .attempt
+                        .as_ref()
+                        .filter(|a| a.step == self.unit())
+                        .map_or(0, |a| a.tries),
                 at: self.wall,
                 error,
             };

@@ -28,6 +28,7 @@ mod group;
 mod harness;
 mod key;
 mod keyer;
+mod lasting;
 mod log;
 mod lookup;
 mod made;

@@ -75,6 +75,7 @@ pub static STEPS: &[&StepDef] = &[
     &super::fetch::FETCH,
     &super::exec::EXEC,
     &super::exec::SHELL,
+    &super::lasting::WORKER,
     &super::sleep::SLEEP,
     &super::call::CALL,
     &super::put::PUT,

@@ -54,6 +54,7 @@ pub(super) fn serve(socket: &UnixStream, alone: bool) {
     let mut guard = Guard {
         socket,
         children: HashMap::new(),
+        leaving: None,
     };
     while guard.turn(alone) {}
     guard.end(alone);
@@ -63,6 +64,8 @@ struct Guard<'s> {
     socket: &'s UnixStream,
     /// By process number, which is also the number of the group.
     children: HashMap<i32, Child>,
+    /// Nothing more is started; what there is may finish until then.
+    leaving: Option<Instant>,
 }
 
 impl Guard<'_> {
@@ -85,11 +88,16 @@ impl Guard<'_> {
         if alone {
             self.reap_orphans();
         }
-        !ready[0] || self.order()
+        if ready[0] && !self.order() {
+            return false;
+        }
+        self.leaving
+            .is_none_or(|until| !self.children.is_empty() && Instant::now() < until)
     }
 
     fn timeout(&self) -> PollTimeout {
-        let next = self.children.values().filter_map(|c| c.kill_at).min();
+        let next = self.children.values().filter_map(|c| c.kill_at);
+        let next = next.chain(self.leaving).min();
         next.map_or(PollTimeout::NONE, |at| {
             let left = at.saturating_duration_since(Instant::now());
             // Rounded up, or it would be asked too early again and again.
@@ -117,6 +125,7 @@ impl Guard<'_> {
                     child.kill_at.get_or_insert(Instant::now() + GRACE);
                 }
             }
+            Order::Leave => self.leaving = Some(Instant::now() + GRACE),
             Order::Kill => {
                 if let Some((pid, _)) = self.children.iter().find(|(_, c)| c.id == id) {
                     let _gone = killpg(Pid::from_raw(*pid), Signal::SIGKILL);

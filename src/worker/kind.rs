@@ -40,6 +40,11 @@ pub trait Kind: Debug + Send + Sync {
     /// Why it cannot be started.
     fn command(&self, slot: usize) -> Result<(Command, Option<OwnedFd>), String>;
 
+    /// Does it always begin with a hello? Then nothing is sent to it before.
+    fn greets(&self) -> bool {
+        false
+    }
+
     /// What the hello of the host says beside `version`, `run`, `stage`, `worker` and `tasks`.
     fn hello(&self) -> Map<String, Value> {
         Map::new()

@@ -11,9 +11,11 @@ pub mod guard;
 mod kind;
 mod programs;
 pub mod protocol;
+mod proxy;
 pub mod python;
 mod raw;
 mod wire;
 
 pub use kind::{Calls, Command, Kind, Lines, Reply, SOCKET};
 pub use programs::{Exit, Guarding, Input, Listener, Process, Programs, signal_name};
+pub use proxy::{DEATHS, Proxy, Reply as Answer, Settings, Ticket};

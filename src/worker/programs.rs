@@ -81,6 +81,8 @@ pub enum Guarding {
 /// Everything that starts programs in a run. The guard comes with the first of them.
 pub struct Programs {
     guarding: Guarding,
+    /// Where a line that a program said goes.
+    tell: Box<dyn Fn(&str) + Send + Sync>,
     guarded: Mutex<Option<Guarded>>,
     next: AtomicU64,
     /// No more programs are started.
@@ -95,7 +97,7 @@ impl fmt::Debug for Programs {
 
 impl Default for Programs {
     fn default() -> Programs {
-        Programs::new(Guarding::Thread)
+        Programs::new(Guarding::Thread, |_| ())
     }
 }
 
@@ -111,13 +113,19 @@ enum Watch {
 }
 
 impl Programs {
-    pub fn new(guarding: Guarding) -> Programs {
+    pub fn new(guarding: Guarding, tell: impl Fn(&str) + Send + Sync + 'static) -> Programs {
         Programs {
             guarding,
+            tell: Box::new(tell),
             guarded: Mutex::new(None),
             next: AtomicU64::new(1),
             closed: AtomicBool::new(false),
         }
+    }
+
+    /// A line for the log.
+    pub(super) fn log(&self, line: &str) {
+        (self.tell)(line);
     }
 
     fn ear(&self) -> io::Result<Arc<Ear>> {
@@ -237,13 +245,14 @@ impl Programs {
         Ok(process)
     }
 
-    /// The run is over: whatever still runs is killed, and when this returns nothing is left of it.
-    pub fn close(&self) {
+    /// The run is over: whatever still runs is killed, and when this returns nothing is left of it. `gently`:
+    /// programs that were told to finish have their 5 s for that.
+    pub fn close(&self, gently: bool) {
         self.closed.store(true, Ordering::Release);
         let Some(guarded) = self.guarded.lock().take() else {
             return;
         };
-        guarded.ear.leave();
+        guarded.ear.leave(gently);
         match guarded.guard {
             Watch::Process(mut child) => {
                 let _status = child.wait();
@@ -258,7 +267,7 @@ impl Programs {
 
 impl Drop for Programs {
     fn drop(&mut self) {
-        self.close();
+        self.close(false);
     }
 }
 
@@ -567,7 +576,10 @@ impl Ear {
     }
 
     /// The guard sees that we are gone, and ends everything; then this thread ends.
-    fn leave(&self) {
+    fn leave(&self, gently: bool) {
+        if gently && self.order(0, &Order::Leave).is_ok() {
+            return;
+        }
         if let Some(socket) = &*self.socket.lock() {
             let _gone = socket.shutdown(std::net::Shutdown::Write);
         }

@@ -17,6 +17,8 @@ pub(super) enum Order {
     End,
     /// KILL its process group.
     Kill,
+    /// Nothing more comes: what there is may finish.
+    Leave,
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -50,6 +52,7 @@ pub(super) enum Told {
 const START: u32 = 1;
 const END: u32 = 2;
 const KILL: u32 = 3;
+const LEAVE: u32 = 4;
 const HEAD: usize = 24;
 /// Descriptors of one message, at most.
 const FDS: usize = 8;
@@ -134,6 +137,7 @@ pub(super) fn order(mut to: &UnixStream, id: u64, order: &Order) -> io::Result<(
         ),
         Order::End => (END, Vec::new(), Vec::new()),
         Order::Kill => (KILL, Vec::new(), Vec::new()),
+        Order::Leave => (LEAVE, Vec::new(), Vec::new()),
     };
     let head = head(kind, id, body.len() as u64, fds.len() as u32);
     let rights = [ControlMessage::ScmRights(&fds)];
@@ -178,6 +182,7 @@ pub(super) fn next_order(mut from: &UnixStream) -> io::Result<Option<(u64, Order
     let order = match kind {
         START => Order::Start(Box::new(Start::of(&body).unwrap_or_default()), fds),
         END => Order::End,
+        LEAVE => Order::Leave,
         _ => Order::Kill,
     };
     Ok(Some((id, order)))

@@ -48,6 +48,9 @@ mod net;
 /// Programs for each item, and what becomes of them.
 mod programs;
 
+/// Long-lived programs, and how they die.
+mod workers;
+
 /// Signals, a reader that goes away, a disk that is full.
 mod stopping;
 

@@ -13,7 +13,7 @@ pub(super) fn executor(stage: &Stage) -> String {
     let (n, mut text) = match &stage.executor {
         Executor::Threads(n) => (n, plural(n.get() as u64, "thread")),
         Executor::Tasks(n) => (n, plural(n.get() as u64, "task")),
-        Executor::Processes(n) => (n, processes(n.get())),
+        Executor::Processes { count, .. } => (count, processes(count.get())),
         Executor::Timer(timer) => return timer.text.clone(),
     };
     if n.get() > 1 && stage.ordered == Ordered::No {

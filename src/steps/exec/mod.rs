@@ -20,6 +20,9 @@ use super::{CompileCx, Compiled, Group, Infer, Op, Opt, Pull, Reader, Source, St
 use crate::expr::{Env, Uses};
 use crate::spec::{Key, Node};
 use crate::value::{Batch, Blocks, Cell, Shape, Type};
+pub(super) use recipe::over_memory;
+pub(super) use run::tail;
+
 use recipe::{Arg, Recipe, Takes};
 
 const STDOUT: Opt = Opt {
