@@ -542,3 +542,18 @@ fn the_schema_is_json() {
     let schema: serde_json::Value = serde_json::from_str(&said.out).expect("JSON");
     assert!(schema["properties"]["stages"].is_object());
 }
+
+#[test]
+fn verbose_says_when_stages_start_and_end_and_what_their_workers_waited_for() {
+    let said = copy().types("run -v p.yaml").exits(0);
+    for part in [
+        "stage `keep` has started",
+        "stage `keep`: done, 3 taken",
+        "time of workers",
+        "most waiting",
+    ] {
+        assert!(said.err.contains(part), "{part:?} is not in {said:#?}");
+    }
+    let said = copy().types("run p.yaml").exits(0);
+    assert!(!said.err.contains("has started"), "{said:#?}");
+}

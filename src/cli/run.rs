@@ -35,7 +35,7 @@ pub(super) struct Args {
     /// Shows no progress and no summary, only errors, warnings and what the pipeline logs
     #[arg(short, long, conflicts_with = "verbose")]
     quiet: bool,
-    /// Says more
+    /// Says more: when stages start and end, what their workers waited for, how full connections were
     #[arg(short, long)]
     verbose: bool,
     /// How progress is shown; `auto` is bars where standard error is a terminal

@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::advice;
 use super::look::{ConnLook, Doing, Look, StageLook};
+use super::summary;
 use super::usage::Usage;
 use crate::notice::{Deadlock, Ended, Final};
 use crate::plan::Plan;
@@ -91,6 +92,7 @@ pub fn end(look: &Look, ended: &Ended, usage: &Usage, values: &[Final]) -> Value
         "took": ended.took.as_secs_f64(),
         "cpu": usage.cpu.as_secs_f64(),
         "peak_memory": usage.peak_memory,
+        "busiest": summary::busiest(look, ended.took).iter().map(|(_, s)| &*s.name).collect::<Vec<_>>(),
         "limited_by": advice::limit(look, ended.took, usage),
         "stages": stages,
         "connections": look.conns.iter().map(conn).collect::<Vec<_>>(),

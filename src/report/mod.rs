@@ -9,6 +9,7 @@
 pub mod advice;
 pub mod bars;
 pub mod cells;
+pub mod details;
 pub mod diagnostics;
 #[cfg(test)]
 pub(crate) mod fake;

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::bars::{self, Frame};
-use super::look::{Look, Watch};
+use super::look::{Doing, Look, Watch};
 use super::numbers::exact;
 use super::output::{Screen, Voice};
 use super::usage::Usage;
-use super::{json, plain, summary};
+use super::{details, json, plain, summary};
 use crate::notice::{Ended, Exit, Final, Level, Meters, Notice};
 use crate::plan::Plan;
 
@@ -34,7 +34,7 @@ pub enum Volume {
 /// Pictures of a shorter run would only flash.
 const FIRST_PICTURE: Duration = Duration::from_millis(300);
 const FIRST_LINE: Duration = Duration::from_secs(2);
-const NEXT_LINE: Duration = Duration::from_secs(10);
+const NEXT_LINE: Duration = Duration::from_secs(5);
 const NEXT_EVENT: Duration = Duration::from_secs(1);
 /// Item errors of one step that are shown, those that end the run apart.
 const SHOWN: u64 = 5;
@@ -51,6 +51,8 @@ pub struct Progress<'a> {
     pictures: usize,
     note: String,
     hint: &'static str,
+    /// Which stages were said to have started, and to have ended.
+    told: Vec<(bool, bool)>,
     /// By stage and step.
     faults: HashMap<(u32, usize), u64>,
     /// Those that were shown, as their events.
@@ -97,6 +99,7 @@ impl<'a> Progress<'a> {
             pictures: 0,
             note: String::new(),
             hint: "",
+            told: vec![(false, false); plan.stages.len()],
             faults: HashMap::new(),
             shown: Vec::new(),
             deadlock: None,
@@ -111,6 +114,7 @@ impl<'a> Progress<'a> {
     /// Time passes; `at` is since the start of the run. To be called about ten times a second.
     pub fn tick(&mut self, at: Duration) {
         let look = self.watch.look(at);
+        self.tell_stages(&look);
         if at < self.next {
             self.screen.flush();
             return;
@@ -138,6 +142,28 @@ impl<'a> Progress<'a> {
                 self.next = at + NEXT_EVENT;
             }
             Face::None => {}
+        }
+    }
+
+    /// Verbose: says which stages have started and ended.
+    fn tell_stages(&mut self, look: &Look) {
+        if self.volume < Volume::Verbose {
+            return;
+        }
+        for (stage, told) in look.stages.iter().zip(&mut self.told) {
+            let name = &stage.name;
+            let began = !matches!(stage.doing, Doing::Pending | Doing::Stopped);
+            if began && !told.0 {
+                told.0 = true;
+                let text = format!("stage `{name}` has started");
+                self.screen.say(Level::Debug, &text);
+            }
+            if stage.doing.is_over() && !told.1 {
+                told.1 = true;
+                let (taken, state) = (exact(stage.taken), stage.doing.text());
+                let text = format!("stage `{name}`: {state}, {taken} taken");
+                self.screen.say(Level::Debug, &text);
+            }
         }
     }
 
@@ -244,6 +270,7 @@ impl<'a> Progress<'a> {
     pub fn end(&mut self, ended: &Ended, values: &[Final]) -> serde_json::Value {
         self.screen.clear();
         let look = self.watch.look(ended.took);
+        self.tell_stages(&look);
         let usage = Usage::now();
         let mut record = json::end(&look, ended, &usage, values);
         if self.face == Face::Json {
@@ -274,9 +301,12 @@ impl<'a> Progress<'a> {
         }
         if self.volume > Volume::Quiet && self.face != Face::None {
             let columns = (self.size)().0.max(40);
-            self.screen.raw(
-                &summary::lines(look, ended, usage, values, self.screen.paint, columns).join("\n"),
-            );
+            let paint = self.screen.paint;
+            let mut lines = summary::lines(look, ended, usage, values, paint, columns);
+            if self.volume == Volume::Verbose {
+                lines.extend(details::lines(look, ended.took, paint, columns));
+            }
+            self.screen.raw(&lines.join("\n"));
         }
         // That somebody stopped it, who did knows, and the summary says.
         let stopped = matches!(

@@ -228,26 +228,29 @@ fn mark(doing: Doing, paint: Paint) -> String {
     }
 }
 
-/// The three stages whose workers worked most of their time, where there are more than one sees at a glance.
-fn slowest(look: &Look, took: Duration) -> Option<String> {
-    const AT_A_GLANCE: usize = 5;
-    if look.stages.len() <= AT_A_GLANCE {
-        return None;
-    }
-    let mut all: Vec<(f64, &StageLook)> = look
-        .stages
-        .iter()
-        .map(|s| (s.busy_share(took), s))
-        .collect();
+/// At most three stages whose workers worked most of their time, with that share.
+pub fn busiest(look: &Look, took: Duration) -> Vec<(f64, &StageLook)> {
+    let stages = look.stages.iter();
+    let mut all: Vec<(f64, &StageLook)> = stages.map(|s| (s.busy_share(took), s)).collect();
     all.sort_by(|a, b| b.0.total_cmp(&a.0));
     // Where nobody worked much, the order of the shares says nothing.
     all.retain(|(share, _)| *share >= 0.05);
+    all.truncate(3);
+    all
+}
+
+/// The three stages whose workers worked most of their time, where there are more than one sees at a glance.
+fn slowest(look: &Look, took: Duration) -> Option<String> {
+    const AT_A_GLANCE: usize = 3;
+    if look.stages.len() <= AT_A_GLANCE {
+        return None;
+    }
+    let all = busiest(look, took);
     if all.is_empty() {
         return None;
     }
     let three: Vec<String> = all
         .iter()
-        .take(3)
         .map(|(share, s)| format!("{} {}", s.name, percent(*share)))
         .collect();
     Some(format!("busiest: {}", three.join(", ")))
