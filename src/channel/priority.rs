@@ -31,7 +31,7 @@ fn ordered(key: f64) -> u64 {
 /// Fewer rows that come at once are strays.
 const RUN: usize = 16;
 /// A run of which less than one in so many rows is left is copied, so that it does not pin the others.
-const LEFT: usize = 4;
+const LEFT: usize = 8;
 
 /// The lowest number first; equal ones first in, first out.
 pub struct Priority {

@@ -213,6 +213,7 @@ impl Op {
     /// from result to result was measured at half the time of a `map`.
     pub fn push<'a>(&'a self, cx: &Cx<'_, 'a>, cells: &mut Vec<Cell>, out: &mut Blocks) -> R<()> {
         match self {
+            Op::Slot(slot) => cells.push(out.adopt(&cx.row.cells[slot.at], cx.row.blocks)),
             Op::IntArith(..) => cells.push(Cell::Int(self.int(cx)?)),
             Op::DoubleArith(..) => cells.push(Cell::Double(self.double(cx)?)),
             other => {
