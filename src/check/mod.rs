@@ -184,6 +184,11 @@ fn plan(file: &File, source: &Source, cx: &Cx, prove: bool, out: &mut Diagnostic
         // User code may take any guard.
         room.guards.unused(out);
     }
+    // What is wrong with a step may have been said where the file was read.
+    let mut steps = stages.list.iter().flat_map(|s| &s.steps);
+    if steps.any(|step| step.known.is_none()) {
+        return None;
+    }
     let needs = flow::needs(&room, &wiring, &stages, &flow);
     let found = compile::Found {
         room: &room,

@@ -154,7 +154,7 @@ fn a_worker_that_hangs_is_ended_at_its_time_and_replaced() {
         stages:
           a:
             processes: 1
-            timeout: 500ms
+            timeout: 4s
             on_error: drop
             do:
               - range: 6
@@ -173,7 +173,7 @@ def act(id, n):
     .run()
     .exits(0)
     .prints("0\n1\n3\n4\n5\n")
-    .says("not done within 500ms")
+    .says("not done within 4s")
     .leaves("ended", "term");
 }
 
@@ -328,4 +328,62 @@ fn workers_that_are_killed_at_random_lose_nothing_double_nothing_and_keep_the_or
     let text = fs::read_to_string(done.path("out.txt")).expect("the results");
     assert!(text == expected.join("\n") + "\n", "{killed} were killed");
     assert!(killed > 5, "only {killed} were killed");
+}
+
+#[test]
+fn the_worked_workers_of_the_examples_work() {
+    let example = |name: &str| {
+        let path = crate::case::repository()
+            .join("examples/workers")
+            .join(name);
+        path.to_str().expect("a plain path").to_owned()
+    };
+    for (program, items, expected) in [
+        (
+            format!("python3, '{}'", example("words.py")),
+            "[a b c, '', 7, x]",
+            "{\"text\":\"a b c\",\"words\":3}\n{\"text\":\"\",\"words\":0}\n{\"text\":\"x\",\"words\":1}\n",
+        ),
+        (
+            format!("node, '{}'", example("score.js")),
+            "[{n: 3}, {n: a}, {n: 1}]",
+            "{\"n\":3,\"score\":9}\n{\"n\":1,\"score\":1}\n",
+        ),
+        (
+            format!("bash, '{}'", example("upper.sh")),
+            "[abc, 7, d]",
+            "\"ABC\"\n\"D\"\n",
+        ),
+    ] {
+        Case::new(&format!(
+            "
+            stages:
+              a:
+                processes: {{count: 2, tasks: 2}}
+                on_error: drop
+                do:
+                  - items: {items}
+                  - worker: [{program}]
+                  - write: {{to: stdout, format: json}}"
+        ))
+        .run()
+        .exits(0)
+        .prints(expected);
+    }
+}
+
+#[test]
+fn a_placeholder_that_is_none_in_a_step_is_said_and_not_a_panic() {
+    for step in [
+        "print: '${nope#x}'",
+        "worker: [a, '${nope}']",
+        "exec: '${nope}'",
+    ] {
+        Case::new(&format!(
+            "stages: {{a: {{do: [{{range: 3}}, {{{step}}}]}}}}"
+        ))
+        .run()
+        .exits(2)
+        .says("nope");
+    }
 }
