@@ -293,3 +293,37 @@ fn workers_can_meet_in_a_block_that_also_prints() {
     .exits(0)
     .prints_in_any_order(&["0", "1", "2", "3", "zero"]);
 }
+
+#[test]
+fn what_a_panic_held_is_given_back() {
+    let three = serde_json::json!(3);
+    let report = millstream::Pipeline::from_text(
+        "
+locks: [l]
+stages:
+  work:
+    threads: 2
+    on_error: drop
+    do:
+      - range: 10
+      - with: l
+        do:
+          - call: not_three
+            as: int
+  last:
+    from: work
+    do:
+      - with: l
+        do: [{map: item}]
+",
+    )
+    .function("not_three", move |item| {
+        assert_ne!(item, three, "a panic on purpose");
+        Ok(item)
+    })
+    .run()
+    .expect("the lock goes on to the others");
+    let account = &report.stages[0].account;
+    let dropped = account.of(millstream::steps::Outcome::Dropped);
+    assert_eq!((account.taken, dropped), (10, 1));
+}
