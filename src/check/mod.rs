@@ -177,7 +177,10 @@ fn plan(file: &File, source: &Source, cx: &Cx, prove: bool, out: &mut Diagnostic
     room.types.unused(out);
     // Which tests there are, the command `test` asks again.
     let _for_test = cases(file, out);
-    if out.has_errors() {
+    // What is wrong with a `${}` was said when the file was read; its step cannot be made all the same.
+    let known = |s: &stages::ReadStep<'_>| s.known.is_some();
+    let mut steps = stages.list.iter().flat_map(|s| &s.steps);
+    if out.has_errors() || !steps.all(known) {
         return None;
     }
     if !user::runs(&room) {

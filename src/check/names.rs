@@ -149,18 +149,26 @@ impl<'f> Names<'f> {
             .map(|(k, _)| *k)
             .collect();
         known.sort_unstable();
-        out.push(match nearest(&key.text, known.iter().copied()) {
-            Some(near) => d.help(format!("did you mean `{near}`?")),
-            None if what == "pipe or queue" => {
-                d.help(format!("declare it: `queues: [{}]`", key.text))
-            }
-            None if known.is_empty() => d,
-            None => {
-                let dots = if known.len() > 12 { ", ..." } else { "" };
-                known.truncate(12);
-                d.help(format!("there are {}{dots}", known.join(", ")))
-            }
-        });
+        // `work.get()`, `needs.build.outputs`: a name is only a name here.
+        let mut parts = key
+            .text
+            .split(['.', '('])
+            .skip_while(|_| !key.text.contains('.'));
+        let part = parts.find_map(|part| known.iter().copied().find(|k| *k == part));
+        out.push(
+            match part.or_else(|| nearest(&key.text, known.iter().copied())) {
+                Some(near) => d.help(format!("did you mean `{near}`?")),
+                None if what == "pipe or queue" => {
+                    d.help(format!("declare it: `queues: [{}]`", key.text))
+                }
+                None if known.is_empty() => d,
+                None => {
+                    let dots = if known.len() > 12 { ", ..." } else { "" };
+                    known.truncate(12);
+                    d.help(format!("there are {}{dots}", known.join(", ")))
+                }
+            },
+        );
     }
 }
 

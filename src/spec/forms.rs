@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::keys::{self, KeyDef};
+pub use super::keys::{elsewhere, meant};
 use super::node::{Key, Node, Scalar, Value};
 use super::text::Text;
 use crate::diagnostic::{Diagnostic, Diagnostics, nearest};
@@ -35,7 +36,10 @@ pub fn is_key(key: &Key, what: &str, table: &[KeyDef], diagnostics: &mut Diagnos
             let built: Vec<&str> = table.iter().filter(|k| k.built).map(|k| k.name).collect();
             let all: Vec<&str> = table.iter().map(|k| k.name).collect();
             let d = Diagnostic::new("E0103", key.at, format!("{what} has no key `{name}`"));
-            diagnostics.push(match (keys::meant(name, &all), keys::owner(name)) {
+            diagnostics.push(match (meant(name, &all), keys::owner(name)) {
+                _ if all.contains(&"do") && keys::STEPS.contains(&name) => d.help(format!(
+                    "`{name}` is a step; it stands in a list under `do:`"
+                )),
                 (_, Some(owner)) => d.help(format!("`{name}` is a key of {owner}")),
                 (Some(near), None) => d.help(format!("did you mean `{near}`?")),
                 (None, None) => d.help(format!("its keys are {}", built.join(", "))),

@@ -280,7 +280,14 @@ pub static MEANT: &[(&str, &str)] = &[
     ("size", "max"), ("maxsize", "max"), ("capacity", "max"),
     ("type", "of"), ("item", "of"),
     ("priority", "by"),
-    ("overflow", "full"), ("when_full", "full"),
+    ("overflow", "full"), ("when_full", "full"), ("max_events", "max"), ("maxlen", "max"),
+    ("drop_on_error", "on_error"), ("reroute_dropped", "on_error"), ("catch", "on_error"), ("except", "on_error"),
+    ("strategy", "threads"), ("matrix", "threads"), ("route", "to"), ("on", "timer"), ("schedule", "timer"), ("cron", "timer"),
+    ("defaults", "params"), ("env", "params"),
+    ("file", "path"), ("filename", "path"), ("include", "path"), ("path", "to"), ("file", "to"), ("filename", "to"),
+    ("key", "by"), ("reverse", "desc"), ("mode", "append"), ("encoding", "format"), ("codec", "format"), ("sep", "delimiter"), ("separator", "delimiter"),
+    ("delay", "wait"), ("backoff", "factor"), ("attempts", "times"), ("max_attempts", "times"),
+    ("max_events", "size"), ("timeout_secs", "within"), ("timeout", "within"), ("k", "n"), ("limit", "n"),
 ];
 
 /// Where a key belongs that stands somewhere else.
@@ -302,14 +309,14 @@ pub fn owner(name: &str) -> Option<&'static str> {
         .filter(|_| !matches!(name, "name" | "description"))
 }
 
+/// The name in the table for what is called so elsewhere.
+pub fn elsewhere<'a>(wrong: &str, known: &[&'a str]) -> Option<&'a str> {
+    let lower = wrong.to_lowercase();
+    let mut names = MEANT.iter().filter(|(other, _)| *other == lower);
+    names.find_map(|(_, name)| known.iter().find(|k| *k == name).copied())
+}
+
 /// The name in the table that a wrong one stands for: what it is called elsewhere, or a near one.
 pub fn meant<'a>(wrong: &str, known: &[&'a str]) -> Option<&'a str> {
-    let lower = wrong.to_lowercase();
-    let elsewhere = MEANT
-        .iter()
-        .filter(|(other, _)| *other == lower)
-        .find_map(|(_, name)| known.iter().find(|k| *k == name));
-    elsewhere
-        .copied()
-        .or_else(|| crate::diagnostic::nearest(wrong, known.iter().copied()))
+    elsewhere(wrong, known).or_else(|| crate::diagnostic::nearest(wrong, known.iter().copied()))
 }

@@ -1,7 +1,7 @@
 //! The table of steps, and how a step's options are read.
 
 use super::Step;
-use crate::diagnostic::{At, Diagnostic, Diagnostics, nearest};
+use crate::diagnostic::{At, Diagnostic, Diagnostics};
 use crate::spec::{Key, Node, Text, forms};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -120,7 +120,7 @@ impl Reader<'_> {
                     key.at,
                     format!("`{}` has no option `{}`", self.step, key.text),
                 );
-                d = match nearest(&key.text, known.iter().copied()) {
+                d = match forms::meant(&key.text, known) {
                     Some(near) => d.help(format!("did you mean `{near}`?")),
                     None => d.help(format!("its options are {}", known.join(", "))),
                 };

@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use super::{CompileCx, Infer, Reader, StepDef};
 use crate::diagnostic::{At, Diagnostic, Diagnostics, nearest};
 use crate::expr::{self, Code, Env, Expr, Problem, Use, Uses};
-use crate::spec::{Key, Node, Text};
+use crate::spec::{Key, Node, Text, forms};
 use crate::value::{Name, RecordType, Type};
 
 /// For which item, and what came of it.
@@ -228,7 +228,12 @@ impl<'n> Args<'n> {
     /// An option that must be there.
     pub(super) fn need(&self, option: &str, reader: &mut Reader<'_>) -> Option<&'n Node> {
         let found = self.get(option);
-        if found.is_none() && (self.short.is_some() || self.long.is_some()) {
+        // Under another tool's name it is there, which was said.
+        let meant = self.long.is_some_and(|long| {
+            let elsewhere = |key: &Key| forms::elsewhere(&key.text, &[option]).is_some();
+            long.iter().any(|(key, _)| elsewhere(key))
+        });
+        if found.is_none() && !meant && (self.short.is_some() || self.long.is_some()) {
             reader.error(
                 "E0106",
                 self.at,
