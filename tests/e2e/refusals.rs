@@ -4,10 +4,6 @@ use crate::case::Case;
 const NOT_YET: &[&str] = &[
     "limits: {web: {concurrent: 2}}",
     "pipes: {ask: {of: int, reply: int}}",
-    "stages: {s: {processes: 2, do: [{range: 3}]}}",
-    "stages: {s: {do: [{exec: [date]}]}}",
-    "stages: {s: {do: [{shell: date}]}}",
-    "stages: {s: {do: [{range: 3}, {worker: [cat]}]}}",
     "stages: {s: {do: [{range: 3}, {python: 'f.py:f'}]}}",
     "stages: {s: {do: [{range: 3}, {ask: ask}]}}",
 ];
