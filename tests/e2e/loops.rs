@@ -135,6 +135,32 @@ stages:
 }
 
 #[test]
+fn tasks_sleeps_and_batches_in_one_loop_end_together() {
+    Case::new(
+        "
+        queues:
+          todo: {of: {n: int, d: int}, feedback: true, max: 5}
+          seen: {of: {n: int, d: int}}
+          again: {of: {n: int, d: int}}
+          out: {of: {n: int, d: int}}
+        stages:
+          start: {to: todo, do: [{range: 200}, {map: {n: item, d: 0}}]}
+          work: {from: todo, tasks: 50, to: seen, do: [{sleep: 1ms}]}
+          split: {from: seen, to: [again, out], do: [{filter: true}]}
+          more:
+            from: again
+            threads: 2
+            to: todo
+            do: [{filter: d < 3}, {batch: 7}, {each: item}, {map: {n: n, d: d + 1}}]
+          count: {from: out, do: [{group: {n: count(), d: max(d)}}, {print: '{n} {d}'}]}
+        ",
+    )
+    .run()
+    .exits(0)
+    .prints("800 3\n");
+}
+
+#[test]
 fn a_stop_ends_an_endless_loop_and_says_what_was_left() {
     let mut live = Case::new(
         "
