@@ -28,6 +28,9 @@ mod holding;
 /// What is proven of guards before a run, and said.
 mod proofs;
 
+/// The shipped crawler.
+mod crawl;
+
 /// Guards that other runs on the machine share.
 mod machine;
 
