@@ -152,6 +152,7 @@ fn plan(file: &File, source: &Source, cx: &Cx, prove: bool, out: &mut Diagnostic
     };
     let scope = Scope {
         params: file.params.values(),
+        secrets: file.params.secrets(),
         start: cx.start,
         ..Scope::default()
     };

@@ -9,9 +9,9 @@ use crate::notice::{Exit, Level};
 use crate::plan::Plan;
 use crate::report::diagnostics::Report;
 use crate::report::output::Screen;
-use crate::report::secrets::Secrets;
 use crate::report::terminal;
 use crate::spec::{Given, Params};
+use crate::value::Secrets;
 
 /// What every command that reads a pipeline takes.
 #[derive(Debug, clap::Args)]

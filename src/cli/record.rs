@@ -10,7 +10,7 @@ use crate::notice::{Exit, Level};
 use crate::plan::Plan;
 use crate::report::output::Screen;
 use crate::report::page;
-use crate::report::secrets::Secrets;
+use crate::value::Secrets;
 use crate::wait::Registry;
 
 #[derive(Debug, clap::Args)]

@@ -60,10 +60,14 @@ pub(super) fn of(plan: &Plan, machine: bool) -> (Commons, Option<String>) {
         Values::shared(&values, &arrays).ok()
     };
     let guards = guards.collect();
+    let secret = plan.values.iter().zip(0..).filter(|(v, _)| v.secret);
+    let secret = secret.map(|(_, id)| id);
     let commons = Commons {
         guards,
         // Without memory that others can map, user code asks us.
-        values: mapped.unwrap_or_else(|| Values::new(&values, &arrays)),
+        values: mapped
+            .unwrap_or_else(|| Values::new(&values, &arrays))
+            .hiding(secret.collect(), plan.scope.secrets.clone()),
     };
     (commons, trouble)
 }

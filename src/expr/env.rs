@@ -148,6 +148,8 @@ pub struct Scope {
     pub start: (i64, u32),
     /// `run.failed`.
     pub failed: bool,
+    /// The texts of secret parameters.
+    pub secrets: Vec<String>,
     /// `None`: the machine's clock.
     pub clock: Option<Arc<dyn Now>>,
     /// `None`: nothing is shared, all is empty.

@@ -6,9 +6,11 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use crossbeam_channel::Sender;
 
+use super::shared::Shared;
 use crate::notice::{Deadlock, Notice};
 use crate::plan::{MaxErrors, OnError, Policy, Retry};
 use crate::steps::{DeadLetter, Faults, ItemError, ItemErrorKind, RunError};
+use crate::sync::Commons;
 use crate::value::{Batch, Row};
 
 /// What ended a run.
@@ -129,6 +131,8 @@ pub(super) struct Attempt {
 pub(super) struct FaultBook {
     pub stage: Arc<StageFaults>,
     notices: Sender<Notice>,
+    /// It knows what is secret.
+    commons: Arc<Commons>,
     /// The step that runs now, and what holds for it.
     pub step: usize,
     pub policy: Policy,
@@ -184,10 +188,11 @@ pub(super) struct Mark {
 }
 
 impl FaultBook {
-    pub(super) fn new(stage: Arc<StageFaults>, notices: Sender<Notice>) -> FaultBook {
+    pub(super) fn new(stage: Arc<StageFaults>, shared: &Shared) -> FaultBook {
         FaultBook {
             stage,
-            notices,
+            notices: shared.notices.clone(),
+            commons: shared.commons.clone(),
             step: 0,
             policy: Policy {
                 retry: None,
@@ -310,7 +315,11 @@ impl FaultBook {
 }
 
 impl Faults for FaultBook {
-    fn fail(&mut self, origin: u32, item: Row<'_>, error: ItemError) {
+    fn fail(&mut self, origin: u32, item: Row<'_>, mut error: ItemError) {
+        error.message = self.commons.values.hide(&error.message).into_owned();
+        error.output = error
+            .output
+            .map(|o| self.commons.values.hide(&o).into_owned());
         if self.fatal.is_some() {
             self.unfinished += 1;
             return;
@@ -332,7 +341,7 @@ impl Faults for FaultBook {
             self.fatal = Some(Failure::Item {
                 stage: self.stage.stage,
                 step: self.step,
-                item: shorten(item),
+                item: self.commons.values.hide(&shorten(item)).into_owned(),
                 error,
             });
             return;
@@ -379,7 +388,7 @@ impl Faults for FaultBook {
             let notice = Notice::Fault {
                 stage: self.stage.stage,
                 step: self.step,
-                item: shorten(item),
+                item: self.commons.values.hide(&shorten(item)).into_owned(),
                 kind: error.kind.name(),
                 message: error.message,
                 fatal: false,

@@ -23,7 +23,6 @@ pub mod paint;
 pub mod plain;
 pub mod progress;
 pub mod prose;
-pub mod secrets;
 pub mod streams;
 pub mod summary;
 pub mod terminal;

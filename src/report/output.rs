@@ -14,10 +14,10 @@ use serde_json::json;
 
 use super::cells::tame;
 use super::paint::{Color, Paint};
-use super::secrets::Secrets;
 use super::terminal::Canvas;
 use crate::notice::Level;
 use crate::steps::Output;
+use crate::value::Secrets;
 
 /// More than this is not kept back while a picture is shown.
 const KEEP: usize = 16 << 10;

@@ -111,8 +111,8 @@ impl BatchStep for Say {
     fn run(&mut self, mut batch: Batch, cx: &mut Cx<'_>) -> Flow {
         let lines = batch.rendered.take().unwrap_or_default();
         for line in lines.split_inclusive(|b| *b == END) {
-            cx.output
-                .log(&String::from_utf8_lossy(&line[..line.len() - 1]));
+            let line = String::from_utf8_lossy(&line[..line.len() - 1]);
+            cx.output.log(&cx.commons.values.hide(&line));
         }
         Flow::Next(batch)
     }

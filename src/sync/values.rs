@@ -7,12 +7,13 @@
 //! Who waits until something holds of a value watches it; a change wakes those who watch. A watcher enlists
 //! before it reads, and a change is made before watchers are looked for: one of the two sees the other.
 
+use std::borrow::Cow;
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 
 use super::raw::Words;
-use crate::value::{Cell, Type};
+use crate::value::{Blocks, Cell, Secrets, Type};
 use crate::wait::primitive::{Mutex, Ordering};
 use crate::wait::{Agent, AgentId};
 
@@ -37,7 +38,21 @@ pub struct Values {
     others: Mutex<Vec<Cell>>,
     values: Vec<Place>,
     arrays: Vec<Place>,
+    hidden: Hidden,
 }
+
+/// What nobody is to see.
+#[derive(Debug, Default)]
+struct Hidden {
+    /// The values that are secret, by their numbers.
+    values: Vec<u32>,
+    /// The texts of secret parameters, so many, and behind them those that the values have or had, the latest last.
+    params: usize,
+    texts: Mutex<Vec<String>>,
+}
+
+/// So many texts that secret values have had are remembered.
+const REMEMBERED: usize = 100;
 
 #[derive(Debug)]
 struct Place {
@@ -54,6 +69,22 @@ enum Kind {
     Int,
     Double,
     Other,
+}
+
+impl Hidden {
+    fn remember(&self, value: &Cell) {
+        let blocks = Blocks::new();
+        let Some(text) = value.as_str(&blocks).filter(|t| !t.is_empty()) else {
+            return;
+        };
+        let mut texts = self.texts.lock();
+        if texts.iter().all(|t| t != text) {
+            if texts.len() >= self.params + REMEMBERED {
+                texts.remove(self.params);
+            }
+            texts.push(text.to_owned());
+        }
+    }
 }
 
 /// Where a value or an array lies in the shared memory.
@@ -130,6 +161,7 @@ impl Values {
             others: Mutex::new(others),
             values,
             arrays,
+            hidden: Hidden::default(),
         })
     }
 
@@ -153,6 +185,29 @@ impl Values {
     /// Somebody outside has changed it in the memory: those who watch look again.
     pub fn changed(&self, array: bool, at: u32) {
         self.tell(self.watched(array, at));
+    }
+
+    /// These values are secret, and so are these texts.
+    #[must_use]
+    pub fn hiding(self, values: Vec<u32>, texts: Vec<String>) -> Values {
+        let hidden = Hidden {
+            values,
+            params: texts.len(),
+            texts: Mutex::new(texts),
+        };
+        for value in &hidden.values {
+            hidden.remember(&self.get(*value));
+        }
+        Values { hidden, ..self }
+    }
+
+    /// A text as it may be shown: what is secret is `***` in it.
+    pub fn hide<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        let texts = self.hidden.texts.lock();
+        if texts.is_empty() {
+            return Cow::Borrowed(text);
+        }
+        Cow::Owned(Secrets::new(texts.iter().cloned()).hide(text).into_owned())
     }
 
     /// The present value.
@@ -237,7 +292,12 @@ impl Values {
     pub fn store(&self, target: Target, value: &Cell) -> Result<(), String> {
         let (place, at) = self.place(target)?;
         match place.kind {
-            Kind::Other => self.others.lock()[at] = value.clone(),
+            Kind::Other => {
+                if matches!(target, Target::Value(id) if self.hidden.values.contains(&id)) {
+                    self.hidden.remember(value);
+                }
+                self.others.lock()[at] = value.clone();
+            }
             kind => match bits(kind, value) {
                 Some(bits) => self.words[at].store(bits, Ordering::SeqCst),
                 None => return Err("a number is needed".into()),

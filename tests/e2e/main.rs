@@ -28,6 +28,9 @@ mod holding;
 /// What is proven of guards before a run, and said.
 mod proofs;
 
+/// What is secret is not shown.
+mod secrets;
+
 /// The shipped crawler.
 mod crawl;
 

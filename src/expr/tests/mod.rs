@@ -100,6 +100,7 @@ impl Now for Fixed {
 
 fn scope() -> Scope {
     Scope {
+        secrets: Vec::new(),
         params: vec![Cell::Int(10), Cell::str("n")],
         worker: 3,
         start: (60, 0),

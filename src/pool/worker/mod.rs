@@ -118,7 +118,7 @@ impl Worker {
         if let Some(cycle) = &stage.cycle {
             cycle.watch(&agent);
         }
-        let book = FaultBook::new(stage.faults.clone(), shared.notices.clone());
+        let book = FaultBook::new(stage.faults.clone(), &shared);
         Worker {
             scope: Scope {
                 worker: index,

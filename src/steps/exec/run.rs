@@ -130,6 +130,7 @@ pub(super) fn start(
 pub(super) fn log(recipe: &Recipe, err: &[u8], cx: &Cx<'_>) {
     for line in String::from_utf8_lossy(err).lines() {
         let stage = &recipe.processes.stage;
+        let line = cx.commons.values.hide(line);
         cx.output
             .log(&format!("{stage}[{}]: {line}", cx.scope.worker));
     }
