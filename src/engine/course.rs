@@ -222,6 +222,17 @@ impl<'a, F: FnMut(&Arc<Stage>, &Shared)> Course<'a, F> {
         }
     }
 
+    /// Are there workers that have started and not begun yet?
+    fn are_coming(&self, seen: &[Seen]) -> bool {
+        let running = self.stages.iter().zip(&self.places);
+        running
+            .filter(|(_, p)| **p == Place::Running)
+            .any(|(s, _)| {
+                let here = seen.iter().filter_map(|a| a.who);
+                here.filter(|who| who.stage == s.id).count() < s.staying()
+            })
+    }
+
     /// A virtual clock moves to the next time that somebody waits for, when everybody waits: seen twice
     /// without a change in between.
     fn move_clock(&self, before: Vec<Seen>, last: &mut Instant) -> Vec<Seen> {
@@ -246,8 +257,11 @@ impl<'a, F: FnMut(&Arc<Stage>, &Shared)> Course<'a, F> {
             && seen
                 .iter()
                 .zip(&before)
-                .all(|(a, b)| a.epoch == b.epoch && a.wait.is_some() && b.wait.is_some());
-        if !still || seen.is_empty() {
+                // One that was told to look again has not begun to, on a busy machine.
+                .all(|(a, b)| {
+                    a.epoch == b.epoch && a.wait.is_some() && b.wait.is_some() && !a.woken
+                });
+        if !still || seen.is_empty() || self.are_coming(&seen) {
             return seen;
         }
         let until = seen.iter().filter_map(|s| s.wait.as_ref()?.0.until).min();
