@@ -22,6 +22,8 @@ enum In {
     Paren,
     /// `$((...))`, where nothing is split and quotes may not stand.
     Sum,
+    /// `(...)` in there.
+    InSum,
     /// `` `...` ``
     Back,
 }
@@ -138,6 +140,14 @@ impl Parser<'_> {
                 self.inside.push(In::Paren);
                 self.keep(2);
             }
+            b'(' if self.sums() => {
+                self.inside.push(In::InSum);
+                self.keep(1);
+            }
+            b')' if self.inside.last() == Some(&In::InSum) => {
+                self.inside.pop();
+                self.keep(1);
+            }
             b'(' if !double => {
                 self.inside.push(In::Paren);
                 self.keep(1);
@@ -158,6 +168,11 @@ impl Parser<'_> {
             }
             byte => self.keep(utf8_len(byte)),
         }
+    }
+
+    /// Is it in the middle of a sum?
+    fn sums(&self) -> bool {
+        matches!(self.inside.last(), Some(In::Sum | In::InSum))
     }
 
     fn begins_word(&self) -> bool {
@@ -187,11 +202,7 @@ impl Parser<'_> {
                 let template = self.whole.part(self.at..end);
                 self.script.args.push(TemplateText::of(template));
                 let n = self.script.args.len();
-                let quote = if self.inside.last() == Some(&In::Sum) {
-                    ""
-                } else {
-                    "\""
-                };
+                let quote = if self.sums() { "" } else { "\"" };
                 self.script
                     .text
                     .push_str(&format!("{quote}${{{n}}}{quote}"));
