@@ -23,7 +23,7 @@ enum In {
     /// `$((...))`, where nothing is split and quotes may not stand.
     Sum,
     /// `(...)` in there.
-    InSum,
+    Bracket,
     /// `` `...` ``
     Back,
 }
@@ -141,10 +141,10 @@ impl Parser<'_> {
                 self.keep(2);
             }
             b'(' if self.sums() => {
-                self.inside.push(In::InSum);
+                self.inside.push(In::Bracket);
                 self.keep(1);
             }
-            b')' if self.inside.last() == Some(&In::InSum) => {
+            b')' if self.inside.last() == Some(&In::Bracket) => {
                 self.inside.pop();
                 self.keep(1);
             }
@@ -172,7 +172,7 @@ impl Parser<'_> {
 
     /// Is it in the middle of a sum?
     fn sums(&self) -> bool {
-        matches!(self.inside.last(), Some(In::Sum | In::InSum))
+        matches!(self.inside.last(), Some(In::Sum | In::Bracket))
     }
 
     fn begins_word(&self) -> bool {
