@@ -655,6 +655,17 @@ Close it, or write the command as a list, which is not split: `exec: [grep, -c, 
 it is stands behind a backslash."#,
     },
     Rule {
+        code: "E0703",
+        title: "a Python function that is not there",
+        explain: "`python` names a function with the file that it is in, which is looked for beside the pipeline file, or with its
+module, which is looked for there too and in the interpreter's path.
+
+    python: tasks.py:parse
+    python: shop.prices:parse
+
+Whether the file has the function is seen when the first process starts.",
+    },
+    Rule {
         code: "E0702",
         title: "a template inside double quotes",
         explain: r#"In a text for the shell each `{expression}` becomes one quoted word, so that no value can become code. Inside double

@@ -69,6 +69,8 @@ pub enum ItemErrorKind {
     Died,
     Memory,
     Io,
+    /// A function of the user's raised one.
+    Exception,
     Panic,
 }
 
@@ -86,6 +88,7 @@ impl ItemErrorKind {
             ItemErrorKind::Died => "died",
             ItemErrorKind::Memory => "memory",
             ItemErrorKind::Io => "io",
+            ItemErrorKind::Exception => "exception",
             ItemErrorKind::Panic => "panic",
         }
     }

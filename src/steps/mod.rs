@@ -41,6 +41,7 @@ mod parse;
 mod print;
 mod processes;
 mod put;
+mod python;
 mod read;
 pub mod rehearsal;
 mod sample;

@@ -76,6 +76,7 @@ pub static STEPS: &[&StepDef] = &[
     &super::exec::EXEC,
     &super::exec::SHELL,
     &super::lasting::WORKER,
+    &super::python::PYTHON,
     &super::sleep::SLEEP,
     &super::call::CALL,
     &super::put::PUT,

@@ -62,10 +62,18 @@ impl Settings {
     }
 }
 
+/// Where the processes run.
+#[derive(Clone, Debug, Default)]
+pub struct Surroundings {
+    pub cwd: PathBuf,
+    pub env: Vec<(String, String)>,
+}
+
 /// Python's workers of one stage of one run.
 #[derive(Debug)]
 pub struct Python {
     pub settings: Settings,
+    pub processes: Surroundings,
     pub broker: Arc<Broker>,
     /// The stage, and the step in it.
     pub stage: u32,
@@ -86,8 +94,14 @@ impl Kind for Python {
         let program = self.settings.program().into_bytes();
         let command = Command {
             argv: vec![self.settings.interpreter(), b"-c".to_vec(), program],
+            cwd: Some(self.processes.cwd.clone()),
+            env: self
+                .processes
+                .env
+                .iter()
+                .map(|(name, value)| (name.clone().into_bytes(), value.clone().into_bytes()))
+                .collect(),
             extra,
-            ..Command::default()
         };
         Ok((command, Some(ours.into())))
     }

@@ -5,7 +5,7 @@ mod kind;
 #[cfg(test)]
 mod tests;
 
-pub use kind::{Python, Settings};
+pub use kind::{Python, Settings, Surroundings};
 
 use std::fmt::Write as _;
 
