@@ -7,7 +7,7 @@
 pub(crate) mod argv;
 mod lines;
 mod recipe;
-pub(crate) mod run;
+mod run;
 mod shell;
 
 use std::sync::Arc;

@@ -9,6 +9,8 @@ mod source;
 
 use std::sync::Arc;
 
+use parking_lot::Mutex;
+
 use super::words::{Args, Named};
 use super::{CompileCx, Compiled, Group, Infer, Op, Opt, Reader, Step, StepDef};
 use crate::diagnostic::{At, Diagnostic};
@@ -171,6 +173,7 @@ impl Step for Python {
             args: args.collect(),
             rows: JsonRows::tagged(&takes),
             gives: Shape::of(&Type::Any),
+            users: Mutex::default(),
         });
         let op = if input.is_some() {
             Op::Each(Arc::new(move || Box::new(Run::of(recipe.clone()))))

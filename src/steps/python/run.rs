@@ -1,13 +1,17 @@
 //! Rows out, results in.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Weak};
 
+use parking_lot::Mutex;
+
+use super::super::exec::{over_memory, tail};
 use super::super::{BatchStep, Cx, Flow, ItemError, ItemErrorKind, Outcome, Processes, RunError};
 use crate::expr::Code;
 use crate::value::{Batch, Cell, JsonRows, Row, Shape};
 use crate::wait::{Wait, What};
 use crate::worker::python::{Python, Settings};
-use crate::worker::{Answer, Proxy, Ticket, protocol};
+use crate::worker::{Answer, DEATHS, Proxy, Ticket, protocol};
 
 /// What all workers of a stage go by.
 pub(super) struct Recipe {
@@ -17,6 +21,17 @@ pub(super) struct Recipe {
     pub args: Vec<(String, Code)>,
     pub rows: JsonRows,
     pub gives: Arc<Shape>,
+    /// The processes that there are, by their numbers.
+    pub users: Mutex<HashMap<usize, Weak<User>>>,
+}
+
+/// Who uses a process: as many workers as it does items at once. When the last has gone, it is told to finish.
+pub(super) struct User(pub Arc<Proxy>);
+
+impl Drop for User {
+    fn drop(&mut self) {
+        self.0.finish();
+    }
 }
 
 impl Recipe {
@@ -24,7 +39,12 @@ impl Recipe {
     ///
     /// # Errors
     /// There is nobody who could answer its code (in tests of single steps).
-    pub fn proxy(&self, cx: &Cx<'_>) -> Result<Arc<Proxy>, RunError> {
+    pub fn user(&self, cx: &Cx<'_>) -> Result<Arc<User>, RunError> {
+        let slot = cx.scope.worker / self.processes.tasks;
+        let mut users = self.users.lock();
+        if let Some(user) = users.get(&slot).and_then(Weak::upgrade) {
+            return Ok(user);
+        }
         let (Some(broker), Some(who)) = (cx.broker, cx.agent.who) else {
             return Err(RunError::Bug {
                 message: "a worker that is none starts Python".into(),
@@ -41,14 +61,21 @@ impl Recipe {
             step: cx.step,
         };
         let settings = crate::worker::Settings {
-            slot: who.worker as usize,
+            slot,
             run: self.processes.run.to_string(),
             stage: self.processes.stage.to_string(),
             tasks: self.processes.tasks.get(),
             max_items: self.processes.max_items,
             memory: self.processes.memory,
+            greets: Arc::default(),
         };
-        Ok(Proxy::new(Arc::new(kind), cx.programs.clone(), settings))
+        let user = Arc::new(User(Proxy::new(
+            Arc::new(kind),
+            cx.programs.clone(),
+            settings,
+        )));
+        users.insert(slot, Arc::downgrade(&user));
+        Ok(user)
     }
 
     /// A row as a line: the item, or `[item, {name: value}]`.
@@ -77,11 +104,9 @@ impl Recipe {
 }
 
 /// What went wrong with an item, as the protocol has it.
-pub(super) fn error(answer: Answer) -> Result<ItemError, RunError> {
-    let output = |bytes: Vec<u8>| {
-        let text = super::super::exec::run::tail(&bytes);
-        (!text.is_empty()).then_some(text)
-    };
+pub(super) fn error(recipe: &Recipe, answer: Answer) -> Result<ItemError, RunError> {
+    let name = &recipe.settings.call;
+    let output = |bytes: Vec<u8>| Some(tail(&bytes)).filter(|t| !t.is_empty());
     Ok(match answer {
         Answer::Error(said) => {
             let kind = said.kind.unwrap_or_default();
@@ -97,19 +122,24 @@ pub(super) fn error(answer: Answer) -> Result<ItemError, RunError> {
         }
         Answer::Died(why, err) => ItemError {
             output: output(err),
-            ..ItemError::new(ItemErrorKind::Died, why)
+            // It was tried again already.
+            for_good: true,
+            ..ItemError::new(
+                ItemErrorKind::Died,
+                format!("{DEATHS} processes have died of this item; the last: {why}"),
+            )
         },
         Answer::Memory(bytes, err) => ItemError {
             output: output(err),
             ..ItemError::new(
                 ItemErrorKind::Memory,
-                format!(
-                    "the process held {} MiB of memory, more than it may",
-                    bytes >> 20
-                ),
+                over_memory(name, bytes, recipe.processes.memory),
             )
         },
-        Answer::Broken(message) => return Err(RunError::Failed { message }),
+        Answer::Broken(why) => {
+            let message = format!("`{name}`: {why}");
+            return Err(RunError::Failed { message });
+        }
         Answer::Line(_) | Answer::One(_) | Answer::Many(_) => {
             ItemError::new(ItemErrorKind::Type, "it is no result")
         }
@@ -118,7 +148,7 @@ pub(super) fn error(answer: Answer) -> Result<ItemError, RunError> {
 
 pub(super) struct Run {
     recipe: Arc<Recipe>,
-    proxy: Option<Arc<Proxy>>,
+    user: Option<Arc<User>>,
     /// For each row that is in hand.
     open: Vec<Open>,
 }
@@ -135,19 +165,19 @@ impl Run {
     pub fn of(recipe: Arc<Recipe>) -> Run {
         Run {
             recipe,
-            proxy: None,
+            user: None,
             open: Vec::new(),
         }
     }
 
     fn send(&mut self, batch: &Batch, cx: &Cx<'_>) -> Result<(), RunError> {
-        let proxy = match &self.proxy {
-            Some(proxy) => proxy.clone(),
-            None => self.proxy.insert(self.recipe.proxy(cx)?).clone(),
+        let user = match &self.user {
+            Some(user) => user.clone(),
+            None => self.user.insert(self.recipe.user(cx)?).clone(),
         };
         for i in 0..batch.len() {
             self.open.push(match self.recipe.line(batch.row(i), cx) {
-                Ok(line) => Open::Waits(proxy.submit(line, cx.agent)),
+                Ok(line) => Open::Waits(user.0.submit(line, cx.agent)),
                 Err(error) => Open::Failed(error),
             });
         }
@@ -169,7 +199,7 @@ impl Run {
     }
 
     /// What a row has become.
-    fn made(answer: Answer) -> Result<Result<Vec<Cell>, ItemError>, RunError> {
+    fn made(&self, answer: Answer) -> Result<Result<Vec<Cell>, ItemError>, RunError> {
         let odd = |why: String| {
             ItemError::new(
                 ItemErrorKind::Type,
@@ -181,7 +211,7 @@ impl Run {
             Answer::Many(text) => protocol::elements(&text)
                 .and_then(|list| list.into_iter().map(Cell::from_tagged).collect())
                 .map_err(odd),
-            other => Err(error(other)?),
+            other => Err(error(&self.recipe, other)?),
         })
     }
 }
@@ -202,7 +232,7 @@ impl BatchStep for Run {
         let mut out = batch.derive(self.recipe.gives.clone());
         for (i, open) in std::mem::take(&mut self.open).into_iter().enumerate() {
             let made = match open {
-                Open::Answered(answer) => match Run::made(answer) {
+                Open::Answered(answer) => match self.made(answer) {
                     Ok(made) => made,
                     Err(error) => return Flow::Stop(error),
                 },
@@ -228,17 +258,9 @@ impl BatchStep for Run {
 
     fn cancel(&mut self, _: &mut Cx<'_>) {
         for open in self.open.drain(..) {
-            if let (Open::Waits(ticket), Some(proxy)) = (open, &self.proxy) {
-                proxy.cancel(&ticket);
+            if let (Open::Waits(ticket), Some(user)) = (open, &self.user) {
+                user.0.cancel(&ticket);
             }
-        }
-    }
-}
-
-impl Drop for Run {
-    fn drop(&mut self) {
-        if let Some(proxy) = &self.proxy {
-            proxy.finish();
         }
     }
 }

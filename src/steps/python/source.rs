@@ -6,10 +6,10 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::super::{Cx, ItemError, ItemErrorKind, Pull};
-use super::run::{Recipe, error};
+use super::run::{Recipe, User, error};
 use crate::value::{Batch, Blocks, Cell, Shape, Type};
 use crate::wait::{Wait, What};
-use crate::worker::{Answer, Proxy, Ticket};
+use crate::worker::{Answer, Ticket};
 
 /// Rows that are asked for at once, at most: they lie in the process until it has so many, or for some milliseconds.
 const MOST: usize = 256;
@@ -24,7 +24,7 @@ struct Made<'a> {
 
 pub(super) struct Source {
     recipe: Arc<Recipe>,
-    proxy: Option<Arc<Proxy>>,
+    user: Option<Arc<User>>,
     asked: Option<Arc<Ticket>>,
     over: bool,
 }
@@ -33,7 +33,7 @@ impl Source {
     pub fn of(recipe: Arc<Recipe>) -> Source {
         Source {
             recipe,
-            proxy: None,
+            user: None,
             asked: None,
             over: false,
         }
@@ -79,16 +79,16 @@ impl super::super::Source for Source {
             if self.over {
                 return Pull::End;
             }
-            let proxy = match &self.proxy {
-                Some(proxy) => proxy.clone(),
-                None => match self.recipe.proxy(cx) {
-                    Ok(proxy) => self.proxy.insert(proxy).clone(),
+            let user = match &self.user {
+                Some(user) => user.clone(),
+                None => match self.recipe.user(cx) {
+                    Ok(user) => self.user.insert(user).clone(),
                     Err(error) => return Pull::Stop(error),
                 },
             };
             let ticket = self.asked.get_or_insert_with(|| {
                 let want = want.clamp(1, MOST).to_string();
-                proxy.submit(want.into_bytes(), cx.agent)
+                user.0.submit(want.into_bytes(), cx.agent)
             });
             let Some(answer) = ticket.take() else {
                 return Pull::Wait(Wait::for_(What::Program));
@@ -96,7 +96,7 @@ impl super::super::Source for Source {
             self.asked = None;
             let text = match answer {
                 Answer::One(text) => text,
-                other => match error(other) {
+                other => match error(&self.recipe, other) {
                     Ok(error) => return self.fail(error, cx),
                     Err(error) => return Pull::Stop(error),
                 },
@@ -106,14 +106,6 @@ impl super::super::Source for Source {
                 Ok(batch) => return Pull::Rows(batch),
                 Err(error) => return self.fail(error, cx),
             }
-        }
-    }
-}
-
-impl Drop for Source {
-    fn drop(&mut self) {
-        if let Some(proxy) = &self.proxy {
-            proxy.finish();
         }
     }
 }

@@ -85,6 +85,10 @@ impl Kind for Python {
         Lines::Json
     }
 
+    fn greets(&self) -> bool {
+        true
+    }
+
     fn command(&self, _: usize) -> Result<(Command, Option<OwnedFd>), String> {
         let (ours, theirs) = UnixStream::pair().map_err(|e| e.to_string())?;
         let mut extra = vec![(SOCKET.to_owned(), OwnedFd::from(theirs))];
