@@ -65,3 +65,6 @@ mod refusals;
 
 /// Hundreds of random pipelines, which must all end.
 mod soak;
+
+/// Functions of the user's in Python.
+mod python;
