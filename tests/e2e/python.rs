@@ -245,7 +245,9 @@ fn what_a_function_still_holds_is_given_back_and_said() {
 
 #[test]
 fn what_the_stage_does_not_say_raises_permission_errors_and_what_is_not_declared_lookup_errors() {
-    let done = case(&call("tasks.py:set_it", "events: [go]")).run().exits(1);
+    let done = case(&call("tasks.py:set_it", "events: [go]"))
+        .run()
+        .exits(1);
     assert!(done.stderr.contains("PermissionError"), "{}", done.stderr);
     let yaml = call("tasks.py:set_it", "events: [go]").replace("processes: 2", "sets: go");
     case(&yaml).run().exits(0);
@@ -322,10 +324,13 @@ fn init_runs_once_in_each_process_which_knows_who_it_is() {
 
 #[test]
 fn an_item_that_kills_its_process_is_one_item_error_and_nothing_else_is_lost() {
-    let done = case(&call("tasks.py:die", "").replace("processes: 2", "processes: 2\n            on_error: drop"))
-        .run()
-        .exits(0)
-        .prints("0\n1\n2\n4\n5\n");
+    let done = case(
+        &call("tasks.py:die", "")
+            .replace("processes: 2", "processes: 2\n            on_error: drop"),
+    )
+    .run()
+    .exits(0)
+    .prints("0\n1\n2\n4\n5\n");
     assert!(done.stderr.contains("SIGKILL"), "{}", done.stderr);
 }
 
