@@ -37,7 +37,7 @@ pub(super) fn check(world: &World<'_, '_>, counts: &[Count], out: &mut Diagnosti
         }
     }
     // Where one place is said, the others that hang on it need not be.
-    let said = |code: &str| matches!(code, "W0505" | "W0506" | "W0507" | "W0508");
+    let said = |code: &str| matches!(code, "W0504" | "W0505" | "W0506" | "W0507" | "W0508");
     if !out.has(said) {
         out.extend(chained.iter().filter_map(Place::chain));
     }
@@ -555,10 +555,17 @@ fn leftovers(world: &World<'_, '_>, counts: &[Count], out: &mut Diagnostics) {
             continue;
         };
         let points: Vec<&Point> = world.points.doing(|a| meets(a, guard)).collect();
-        let mut holding = false;
+        // Who stands there with a guard may keep others from coming.
+        let keeps = |p: &&Point, h: &Held| {
+            points.iter().any(|q| {
+                let other = q.at != p.at || world.workers(p.stage) > 1;
+                let mut same = q.held.iter().filter(|o| o.guard == h.guard);
+                other && same.any(|o| world.conflicts(*h, *o, 1))
+            })
+        };
+        let holding = points.iter().any(|p| p.held.iter().any(|h| keeps(p, h)));
         let mut each = points.iter().map(|p| {
             let known = matches!(p.act, Act::Meet(_)) && p.ifs.is_empty() && p.timeout.is_none();
-            holding |= !p.held.is_empty();
             Some((p.stage, counts[p.stage].exact.filter(|_| known)?))
         });
         let (Some(comes), Some(first)) = (
