@@ -17,11 +17,11 @@ const STYLE: &str = "
   @media (prefers-color-scheme: dark) {
     :root { --ink: #e4e9ee; --page: #12171c; --quiet: #9aa7b4; --line: #33404c; --bad: #ff8a80; --good: #69db7c; --box: #1c242c }
   }
-  body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--page); max-width: 1100px; margin: 2rem auto; padding: 0 1rem }
+  body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--page); max-width: 1240px; margin: 2rem auto; padding: 0 1rem }
   h1 { font-size: 1.5rem; margin: 0 } h2 { font-size: 1.1rem; margin: 2rem 0 .5rem }
   table { border-collapse: collapse; font-variant-numeric: tabular-nums }
   th, td { text-align: left; padding: .25rem .75rem; border-bottom: 1px solid var(--line) } th { color: var(--quiet); font-weight: 500 }
-  .n { text-align: right } .quiet { color: var(--quiet) } .bad { color: var(--bad) } .good { color: var(--good) }
+  td.n { text-align: right; white-space: nowrap } th.n { text-align: right } td:first-child { white-space: nowrap } .quiet { color: var(--quiet) } .bad { color: var(--bad) } .good { color: var(--good) }
   pre, code { font: 13px ui-monospace, Menlo, Consolas, monospace } pre { background: var(--box); padding: .75rem; overflow-x: auto; white-space: pre-wrap }
   .wide { overflow-x: auto } svg { max-width: 100%; height: auto }
 ";
@@ -86,7 +86,13 @@ fn stages(stages: &[Value], took: Duration) -> String {
         let busy = percent(stage["busy_share"].as_f64().unwrap_or(0.0));
         row.push((true, format!("{busy} of {}", text(&stage["workers"]))));
         for kind in ["input", "output", "turn", "guard", "time", "outside"] {
-            row.push((true, time(seconds(&stage["waited_seconds"][kind]))));
+            let waited = seconds(&stage["waited_seconds"][kind]);
+            let shown = if waited.is_zero() {
+                String::new()
+            } else {
+                time(waited)
+            };
+            row.push((true, shown));
         }
         rows.push(row);
     }
