@@ -651,8 +651,8 @@ Or let one function call the other.",
 
     exec: grep -c "a b {path}        # wrong: the quote is open
 
-Close it, or write the command as a list, which is not split: `exec: [grep, -c, a b, '{path}']`. A quote that is meant as
-it is stands behind a backslash."#,
+Close it, or write the command as a list, which is not split: `exec: [grep, -c, a b, '{path}']`. A quote that is
+meant as it is stands behind a backslash."#,
     },
     Rule {
         code: "E0703",
