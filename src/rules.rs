@@ -504,6 +504,21 @@ of one such guard may be held at a time.
 Take them one after the other, or have one guard for both.",
     },
     Rule {
+        code: "E0509",
+        title: "a limit inside a block that holds a guard",
+        explain: r"An item that must wait for a limit waits aside: it occupies no worker, and it holds nothing that others want. So a
+limit is taken first, before all guards, and cannot be taken by who holds one.
+
+    - with: printer
+      do:
+        - fetch: '{url}'
+          with: web            # wrong: it would hold the printer while it waits
+    - with: [web, printer]     # right: both at once, the limit first
+      fetch: '{url}'
+
+Name both in one `with`, in whatever order, or take the limit around the block that holds the guard.",
+    },
+    Rule {
         code: "W0405",
         title: "an item that may wait for ever",
         explain: "In a queue with `order: lifo` or `priority`, who comes later may go first. Behind a source that never ends (a file

@@ -25,7 +25,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("spec",       &["value", "diagnostic", "rules"]),
     ("steps",      &["value", "expr", "sync", "channel", "worker", "wait", "net", "spec", "diagnostic", "rules"]),
     ("plan",       &["value", "expr", "steps", "diagnostic"]),
-    ("check",      &["spec", "plan", "steps", "expr", "value", "diagnostic", "rules", "schema"]),
+    ("check",      &["spec", "plan", "sync", "steps", "expr", "value", "diagnostic", "rules", "schema"]),
     ("pool",       &["plan", "steps", "channel", "sync", "wait", "net", "value", "worker", "notice", "expr"]),
     ("engine",     &["pool", "plan", "steps", "channel", "sync", "wait", "net", "value", "worker", "notice", "expr"]),
     ("schema",     &["spec", "steps", "diagnostic"]),

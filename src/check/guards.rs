@@ -3,11 +3,12 @@
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 
+use super::limits;
 use super::places::Places;
 use crate::diagnostic::{Diagnostic, Diagnostics, nearest};
 use crate::plan::{self, Stage};
 use crate::spec::{self, Guard, Key, Node, forms};
-use crate::steps::{GuardKind, Op};
+use crate::steps::{GuardKind, Limit, Op};
 use crate::value::Name;
 
 /// The declared guards; a guard's number is its place in the file.
@@ -15,17 +16,31 @@ use crate::value::Name;
 pub(super) struct GuardTable<'f> {
     declared: &'f [Guard],
     kinds: Vec<GuardKind>,
+    /// What each limits that is a limit.
+    limits: Vec<Option<Limit>>,
     by_name: HashMap<&'f str, usize>,
     used: RefCell<HashSet<usize>>,
 }
 
 impl<'f> GuardTable<'f> {
     pub fn read(declared: &'f [Guard], out: &mut Diagnostics) -> GuardTable<'f> {
-        let kinds = declared.iter().map(|g| kind(g, out)).collect();
+        let limit = |g: &Guard, out: &mut Diagnostics| {
+            (g.kind == spec::GuardKind::Limit).then(|| limits::read(g, out))
+        };
+        let limits: Vec<_> = declared.iter().map(|g| limit(g, out)).collect();
+        let kinds = declared.iter().zip(&limits);
+        let kinds = kinds.map(|(g, limit)| match limit {
+            Some(limit) => GuardKind::Limit {
+                keyed: !limit.keys.is_empty(),
+            },
+            None => kind(g, out),
+        });
+        let kinds = kinds.collect();
         let by_name = declared.iter().enumerate().rev();
         GuardTable {
             declared,
             kinds,
+            limits,
             by_name: by_name.map(|(i, g)| (&*g.name.text, i)).collect(),
             used: RefCell::default(),
         }
@@ -42,7 +57,7 @@ impl<'f> GuardTable<'f> {
         let known = self.declared.iter().map(|g| &*g.name.text);
         out.push(match nearest(text, known) {
             Some(near) => d.help(format!("did you mean `{near}`?")),
-            None => d.help("declare it, under `locks:`, `semaphores:`, `conditions:`, `events:` or `barriers:`"),
+            None => d.help("declare it, under `locks:`, `semaphores:`, `conditions:`, `events:`, `barriers:` or `limits:`"),
         });
         None
     }
@@ -61,6 +76,11 @@ impl<'f> GuardTable<'f> {
         &self.declared[guard].name
     }
 
+    /// What a limit limits.
+    pub fn limit(&self, guard: usize) -> Option<&Limit> {
+        self.limits.get(guard)?.as_ref()
+    }
+
     pub fn is_limit(&self, guard: usize) -> bool {
         self.declared[guard].kind == spec::GuardKind::Limit
     }
@@ -73,18 +93,14 @@ impl<'f> GuardTable<'f> {
 
     /// Its kind and its name, for messages.
     pub fn describe(&self, guard: usize) -> String {
-        let kind = if self.is_limit(guard) {
-            "limit"
-        } else {
-            self.kinds[guard].name()
-        };
+        let kind = self.kinds[guard].name();
         format!("the {kind} `{}`", self.name(guard).text)
     }
 
     pub fn unused(&self, out: &mut Diagnostics) {
         let used = self.used.borrow();
         for (at, guard) in self.declared.iter().enumerate() {
-            if !used.contains(&at) && guard.kind != spec::GuardKind::Limit {
+            if !used.contains(&at) {
                 let what = format!(
                     "nothing uses the {} `{}`",
                     self.kinds[at].name(),
@@ -98,8 +114,8 @@ impl<'f> GuardTable<'f> {
     }
 
     pub fn plan(&self, places: &Places<'_>) -> Vec<plan::Guard> {
-        let all = self.declared.iter().zip(&self.kinds);
-        all.map(|(guard, kind)| plan::Guard {
+        let all = self.declared.iter().zip(&self.kinds).zip(&self.limits);
+        all.map(|((guard, kind), limit)| plan::Guard {
             name: Name::from(&*guard.name.text),
             kind: *kind,
             hidden: false,
@@ -108,6 +124,7 @@ impl<'f> GuardTable<'f> {
                 .get("scope")
                 .is_some_and(|s| s.as_str() == Some("machine")),
             place: places.place(guard.name.at),
+            limit: limit.clone(),
         })
         .collect()
     }
@@ -143,8 +160,7 @@ fn kind(guard: &Guard, out: &mut Diagnostics) -> GuardKind {
             parties: options.count("parties", out),
         },
         spec::GuardKind::Limit => {
-            out.push(forms::not_built(guard.name.at, "limits"));
-            GuardKind::Lock
+            unreachable!("BUG: a limit is read elsewhere")
         }
     }
 }
@@ -245,7 +261,9 @@ pub(super) fn who_waits(stages: &mut [Stage], guards: &GuardTable<'_>) {
     let mut long: HashSet<u32> = HashSet::new();
     for (number, kind) in guards.kinds.iter().enumerate() {
         // Who has it in another run may wait for whatever it likes.
-        if *kind == GuardKind::Condition || guards.is_shared_by_runs(number) {
+        if matches!(kind, GuardKind::Condition | GuardKind::Limit { .. })
+            || guards.is_shared_by_runs(number)
+        {
             long.insert(u32::try_from(number).unwrap_or(u32::MAX));
         }
     }

@@ -13,6 +13,7 @@ mod compile;
 mod external;
 mod flow;
 mod guards;
+mod limits;
 mod loops;
 mod names;
 mod places;
@@ -36,7 +37,7 @@ use crate::diagnostic::{Diagnostic, Diagnostics, Severity, Source};
 use crate::expr::{Env, Scope};
 use crate::plan::Plan;
 use crate::spec::{File, Key};
-use crate::steps::{Functions, GuardKind, Types};
+use crate::steps::{Functions, GuardKind, Limit, Types};
 use crate::value::{Name, Type};
 
 pub use cases::{Case, Errors, Items, cases};
@@ -120,6 +121,10 @@ impl Types for Room<'_> {
 
     fn guard(&self, name: &Key, diagnostics: &mut Diagnostics) -> Option<(u32, GuardKind)> {
         self.guards.get(name, diagnostics)
+    }
+
+    fn limit(&self, guard: u32) -> Option<&Limit> {
+        self.guards.limit(guard as usize)
     }
 }
 

@@ -9,7 +9,8 @@ use super::external;
 use super::wiring::Wiring;
 use crate::diagnostic::{At, Diagnostic, Diagnostics};
 use crate::plan::{Executor, Full, MaxErrors, OnError, Ordered, Policy, Retry};
-use crate::spec::{self, ExecutorKind, Modifiers, Placed, Workers};
+use crate::spec::{self, ExecutorKind, Key, Modifiers, Placed, Workers};
+use crate::steps::Limit;
 use crate::steps::Processes;
 use crate::steps::timer::Beat;
 
@@ -107,13 +108,18 @@ fn stage(
     out: &mut Diagnostics,
 ) -> StageSettings {
     let executor = executor(room, stage, out);
+    let limits = limits(room, stage);
+    let keyed = limits.iter().find(|(_, limit)| !limit.keys.is_empty());
     let ordered = match stage.ordered.map(|o| (o.value, o.at)) {
         Some((spec::Ordered::No, _)) => Ordered::No,
         Some((spec::Ordered::Yes(window), at)) => {
             let window = window.map_or(WINDOW, |w| positive(w, at, "window", out).get());
             with_window(window, &executor)
         }
-        None if ordered_by_default(wiring, number) && !matches!(executor, Executor::Tasks(_)) => {
+        None if ordered_by_default(wiring, number)
+            && !matches!(executor, Executor::Tasks(_))
+            && keyed.is_none() =>
+        {
             with_window(WINDOW, &executor)
         }
         None => Ordered::No,
@@ -131,13 +137,26 @@ fn stage(
             .help("where the order does not matter, write `ordered: false`"),
         );
     }
+    if let Some(written) = stage.ordered.filter(|o| o.value != spec::Ordered::No)
+        && let Some((key, _)) = keyed
+    {
+        let message = format!(
+            "while an item waits for its key of `{}`, those behind it wait too",
+            key.text
+        );
+        out.push(
+            Diagnostic::new("W0404", key.at, message)
+                .also(written.at, "order is kept here")
+                .help("where the order does not matter, write `ordered: false`"),
+        );
+    }
     let retry = stage.retry.map(|r| r.value);
+    let waiting = limits.iter().filter_map(|(_, limit)| limit.max_waiting);
+    let waiting = waiting.chain(retry.and_then(|r| r.max_waiting.map(whole)));
     let max_waiting = match &executor {
         // One item at a time, one that waits for its next attempt included.
         Executor::Timer(timer) if !matches!(timer.beat, Beat::Each) => 1,
-        _ => retry
-            .and_then(|r| r.max_waiting)
-            .map_or(MAX_WAITING, |n| usize::try_from(n).unwrap_or(usize::MAX)),
+        _ => waiting.min().unwrap_or(MAX_WAITING),
     };
     StageSettings {
         processes: external::processes(room, stage, &executor),
@@ -157,6 +176,24 @@ fn stage(
                 .map_or(OnError::Fail, |e| consequence(wiring, number, &e.value)),
         },
     }
+}
+
+fn whole(n: u64) -> usize {
+    usize::try_from(n).unwrap_or(usize::MAX)
+}
+
+/// The limits that steps of a stage take, and where they name them.
+fn limits<'r>(room: &'r Room<'_>, stage: &'r spec::Stage) -> Vec<(&'r Key, &'r Limit)> {
+    let mut todo: Vec<&spec::StepNode> = stage.steps.iter().collect();
+    let mut found = Vec::new();
+    while let Some(step) = todo.pop() {
+        for (key, _) in &step.modifiers.with {
+            let guard = room.guards.find(&key.text).map(|(guard, _)| guard);
+            found.extend(guard.and_then(|g| Some((key, room.guards.limit(g)?))));
+        }
+        todo.extend(&step.steps);
+    }
+    found
 }
 
 /// Where a stage or one of its steps is tried again.

@@ -47,6 +47,8 @@ pub(super) fn touches(room: &Room<'_>, stage: &spec::Stage) -> Touches {
             | GuardKind::RLock
             | GuardKind::RwLock
             | GuardKind::Semaphore { .. } => &mut touches.releases,
+            // User code has no hold of limits.
+            GuardKind::Limit { .. } => continue,
         };
         list.push(number(guard));
     }
@@ -67,6 +69,7 @@ pub(super) fn locks<'p>(
             hidden: true,
             machine: false,
             place: value.place,
+            limit: None,
         }
     };
     let values = values.iter().map(named("values"));

@@ -56,6 +56,11 @@ pub(super) fn what(plan: &Plan, what: &What) -> String {
         | What::Until { guard: id, .. }
         | What::Barrier(id) => guard(plan, *id),
         What::Machine(id) => format!("{} of another run", guard(plan, *id)),
+        What::Limits { limits, .. } => limits
+            .iter()
+            .map(|l| guard(plan, *l))
+            .collect::<Vec<_>>()
+            .join(" or "),
         What::Due(at) => format!("the time ({} after the start)", time(*at)),
         What::Outside(what) => (*what).into(),
         What::Program => "a program".into(),

@@ -11,7 +11,7 @@ use crate::notice::{Level, Notice};
 use crate::plan::{ConnKind, Plan};
 use crate::steps::GuardKind;
 use crate::sync::{
-    self, Barrier, Commons, Condition, Declared, Event, Guard, Machine, Permits, Values,
+    self, Barrier, Commons, Condition, Declared, Event, Guard, Limits, Machine, Permits, Values,
 };
 use crate::value::Cell;
 use crate::wait::{Clock, Registry};
@@ -44,7 +44,10 @@ pub(super) fn of(plan: &Plan, machine: bool) -> (Commons, Option<String>) {
         GuardKind::Condition => Guard::Condition(Condition::new(id)),
         GuardKind::Event { set } => Guard::Event(Event::new(id, set)),
         GuardKind::Barrier { parties } => Guard::Barrier(Barrier::new(id, parties)),
+        GuardKind::Limit { .. } => Guard::Limit,
     });
+    let limits = plan.guards.iter().zip(0..);
+    let limits = limits.filter_map(|(guard, id)| Some((id, guard.limit.as_ref()?.paces())));
     let declared = |list: &[crate::plan::Value]| -> Vec<Declared> {
         let all = list.iter().map(|v| Declared {
             of: v.of.clone(),
@@ -68,6 +71,7 @@ pub(super) fn of(plan: &Plan, machine: bool) -> (Commons, Option<String>) {
         values: mapped
             .unwrap_or_else(|| Values::new(&values, &arrays))
             .hiding(secret.collect(), plan.scope.secrets.clone()),
+        limits: Limits::new(limits.collect()),
     };
     (commons, trouble)
 }

@@ -125,6 +125,9 @@ impl Works {
                 ))
             })
             .collect();
+        for stage in &stages {
+            stage.open(&commons.limits);
+        }
         let (closed, told) = unbounded();
         let verdict = Arc::default();
         let scope = Scope {

@@ -1,10 +1,13 @@
 //! Which addresses are of the public network, and what a name leads to.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::error::Error;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use url::Host;
@@ -55,19 +58,48 @@ fn is_public_6(address: Ipv6Addr) -> bool {
     }
 }
 
-/// The addresses of a host, sorted.
-pub(super) async fn addresses(host: &str) -> Result<Vec<String>, Trouble> {
-    let found = match Host::parse(host) {
-        Ok(Host::Ipv4(a)) => vec![IpAddr::V4(a)],
-        Ok(Host::Ipv6(a)) => vec![IpAddr::V6(a)],
-        _ => lookup(host)
+/// Names that were looked up.
+#[derive(Default)]
+pub(super) struct Names {
+    known: Mutex<HashMap<String, (Instant, Vec<String>)>>,
+}
+
+/// How long what was found for a name counts.
+const FRESH: Duration = Duration::from_mins(1);
+/// How many names are remembered.
+const MOST: usize = 10_000;
+
+impl Names {
+    pub(super) fn get(&self, host: &str) -> Option<Vec<String>> {
+        let known = self.known.lock();
+        let (at, found) = known.get(host)?;
+        (at.elapsed() < FRESH).then(|| found.clone())
+    }
+
+    /// The addresses of a name, sorted.
+    pub(super) async fn look_up(&self, host: &str) -> Result<Vec<String>, Trouble> {
+        let found = lookup(host)
             .await
-            .map_err(|e| Trouble::new(TroubleKind::Io, format!("{host} is not found: {e}")))?,
-    };
-    let mut texts: Vec<String> = found.iter().map(IpAddr::to_string).collect();
-    texts.sort();
-    texts.dedup();
-    Ok(texts)
+            .map_err(|e| Trouble::new(TroubleKind::Io, format!("{host} is not found: {e}")))?;
+        let mut texts: Vec<String> = found.iter().map(IpAddr::to_string).collect();
+        texts.sort();
+        texts.dedup();
+        let mut known = self.known.lock();
+        if known.len() >= MOST {
+            known.clear();
+        }
+        known.insert(host.to_owned(), (Instant::now(), texts.clone()));
+        Ok(texts)
+    }
+}
+
+/// The address that a host is.
+pub(super) fn literal(host: &str) -> Option<Vec<String>> {
+    match Host::parse(host).ok()? {
+        Host::Ipv4(a) => Some(vec![a.to_string()]),
+        Host::Ipv6(a) => Some(vec![a.to_string()]),
+        Host::Domain(_) => None,
+    }
 }
 
 async fn lookup(host: &str) -> std::io::Result<Vec<IpAddr>> {

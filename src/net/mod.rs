@@ -26,6 +26,7 @@ use tokio::task::AbortHandle;
 use url::Url;
 
 use crate::wait::Agent;
+use address::Names;
 use clients::Clients;
 use robots::Robots;
 
@@ -120,6 +121,7 @@ struct Open {
 struct Shared {
     clients: Clients,
     robots: Robots,
+    names: Names,
 }
 
 impl fmt::Debug for Net {
@@ -162,6 +164,7 @@ impl Net {
             shared: Arc::new(Shared {
                 clients: Clients::new(),
                 robots: Robots::default(),
+                names: Names::default(),
             }),
             _stop: stop,
         })
@@ -184,15 +187,23 @@ impl Net {
         }))
     }
 
+    /// The addresses of a host that were looked up a short while ago, or that it is itself.
+    pub fn known(&self, host: &str) -> Option<Vec<String>> {
+        address::literal(host).or_else(|| {
+            let open = self.open.get()?.as_ref().ok()?;
+            open.shared.names.get(host)
+        })
+    }
+
     /// The addresses of a host, as texts; the agent is woken when they are there.
     ///
     /// # Errors
     /// There is no loop that could run it.
     pub fn resolve(&self, host: &str, agent: &Arc<Agent>) -> Result<Call<Vec<String>>, Trouble> {
         let host = host.to_owned();
-        Ok(self
-            .open()?
-            .call(agent, async move { address::addresses(&host).await }))
+        let open = self.open()?;
+        let shared = open.shared.clone();
+        Ok(open.call(agent, async move { shared.names.look_up(&host).await }))
     }
 }
 

@@ -17,7 +17,7 @@ use std::time::Duration;
 use crate::diagnostic::Place;
 use crate::expr::{Code, Env, Scope};
 pub use crate::steps::timer::Timer;
-use crate::steps::{Convert, GuardKind, May, Op, Touches};
+use crate::steps::{Convert, GuardKind, Limit, May, Op, Touches};
 use crate::value::{Cell, Name, Type};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -296,6 +296,8 @@ pub struct Guard {
     /// Shared by all runs of the user on this machine.
     pub machine: bool,
     pub place: Place,
+    /// What a limit limits.
+    pub limit: Option<Limit>,
 }
 
 impl Guard {
@@ -305,6 +307,10 @@ impl Guard {
             GuardKind::Semaphore { permits } => format!("semaphore of {permits}"),
             GuardKind::Barrier { parties } => format!("barrier of {parties}"),
             GuardKind::Event { set: true } => "event, set at first".into(),
+            GuardKind::Limit { .. } => {
+                let what = self.limit.as_ref().map(Limit::describe);
+                format!("limit of {}", what.unwrap_or_default())
+            }
             other => other.name().into(),
         }
     }

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use super::faults::{Around, shorten};
 use super::instance::{Gate, Hands, Instance, Kind, Ledger, run};
-use crate::steps::{Entered, Flow, Outcome, RunError};
+use crate::steps::{Ask, Entered, Flow, Outcome, RunError};
 use crate::value::Batch;
 use crate::wait::{About, Wait};
 
@@ -28,6 +28,8 @@ pub(super) enum Halt {
     /// The fault book has something that the worker must decide about.
     Called,
     Stop(RunError),
+    /// The item must wait for limits, and may be laid down.
+    Aside(Ask),
 }
 
 /// Steps in a row.
@@ -338,6 +340,10 @@ impl Line {
                     .get_or_insert_with(|| hands.shared.clock.now());
                 self.stack.push((at, batch));
                 return Some(Halt::Wait(wait));
+            }
+            Entered::Aside(batch, ask) => {
+                self.stack.push((at, batch));
+                return Some(Halt::Aside(ask));
             }
             Entered::Past(batch) => self.stack.push((way.leave + 1, batch)),
             Entered::In(batch) => {

@@ -9,6 +9,7 @@
 //!
 //! Pitfalls: who holds the turn may wait for room in an output while others deposit; only the window bounds them.
 
+mod aside;
 mod busy;
 mod cut;
 mod faults;

@@ -1,23 +1,22 @@
 //! A running stage: its segments, its ways out, and what waits aside.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use parking_lot::Mutex;
-
+use super::aside::{Aside, Job};
 use super::cut::segments;
-use super::faults::{Attempt, StageFaults};
-use super::line::Load;
+use super::faults::StageFaults;
 use super::segment::Segment;
 use super::shared::Shared;
 use crate::channel::{Conn, Cycle};
 use crate::notice::StageMeter;
 use crate::plan;
 use crate::plan::Branch;
-use crate::steps::Convert;
+use crate::steps::{Ask, Convert, Op};
+use crate::sync::Limits;
 use crate::value::{Batch, Type};
+use crate::wait::Agent;
 
 /// A stage that runs.
 pub struct Stage {
@@ -35,8 +34,9 @@ pub struct Stage {
     /// What holds for the first step: the source, where there is one.
     pub(super) first: Option<plan::Policy>,
     pub(super) faults: Arc<StageFaults>,
-    aside: Mutex<Aside>,
-    max_waiting: usize,
+    pub(super) aside: Aside,
+    /// The limits that its blocks take.
+    pub(super) limits: Arc<[u32]>,
     /// Workers that have started (or will for sure) and have not left ...
     pub(super) live: AtomicUsize,
     /// ... and those of them that rest while another looks for work.
@@ -66,22 +66,6 @@ impl Way {
     pub(super) fn convert(&self) -> Option<&Convert> {
         self.convert.as_ref()
     }
-}
-
-/// One item on its way that occupies nobody: it waits for its next attempt.
-pub(super) struct Job {
-    pub segment: usize,
-    pub ord: u64,
-    pub span: u64,
-    pub load: Load,
-    pub attempt: Attempt,
-    pub input: Option<Batch>,
-}
-
-#[derive(Default)]
-struct Aside {
-    jobs: BTreeMap<(Duration, u64), Job>,
-    next: u64,
 }
 
 impl Stage {
@@ -116,8 +100,8 @@ impl Stage {
             on_error: stage.on_error,
             first: stage.program.steps.first().map(|step| step.policy),
             faults: Arc::new(StageFaults::new(stage)),
-            aside: Mutex::default(),
-            max_waiting: stage.max_waiting,
+            aside: Aside::new(stage.id.0, stage.max_waiting),
+            limits: limits(stage).into(),
             live: AtomicUsize::new(stage.executor.threads()),
             resting: AtomicUsize::new(0),
             unstarted: AtomicUsize::new(workers - stage.executor.threads()),
@@ -171,22 +155,27 @@ impl Stage {
         &shared.meters.stages[self.id as usize]
     }
 
+    /// Limits ring here when an item that waits may begin.
+    pub fn open(&self, limits: &Limits) {
+        if !self.limits.is_empty() {
+            self.aside.open(limits);
+        }
+    }
+
     /// Sets an item aside until a time.
     pub(super) fn set_aside(&self, due: Duration, job: Job) {
         self.segments[job.segment].aside(true);
-        let mut aside = self.aside.lock();
-        aside.next += 1;
-        let key = (due, aside.next);
-        let soonest = aside
-            .jobs
-            .first_key_value()
-            .is_none_or(|(first, _)| key < *first);
-        aside.jobs.insert(key, job);
-        drop(aside);
-        if soonest {
+        if self.aside.until(due, job) {
             // Who waits without knowing of this time looks again.
             self.segments[0].wake_workers();
         }
+    }
+
+    /// Sets an item aside until limits let it begin.
+    pub(super) fn set_aside_for(&self, ask: &Ask, job: Job, shared: &Shared) {
+        self.segments[job.segment].aside(true);
+        let now = shared.clock.now();
+        self.aside.limited(ask, job, &shared.commons.limits, now);
     }
 
     /// A timer that has no end of its own ends with the rest of the run.
@@ -194,38 +183,22 @@ impl Stage {
         self.segments[0].end_source();
     }
 
-    /// An item whose time has come, or when the next one's is.
-    pub(super) fn take_up(&self, now: Duration) -> Result<Job, Option<Duration>> {
-        let mut aside = self.aside.lock();
-        match aside.jobs.first_entry() {
-            Some(first) if first.key().0 <= now => {
-                let job = first.remove();
-                drop(aside);
-                self.segments[job.segment].aside(false);
-                Ok(job)
-            }
-            Some(first) => Err(Some(first.key().0)),
-            None => Err(None),
-        }
-    }
-
-    /// When an item that waits aside and comes before this one may go on: as early as possible.
-    pub(super) fn due_before(&self, segment: usize, ord: u64) -> Option<Duration> {
-        let aside = self.aside.lock();
-        let earlier = |job: &Job| job.segment == segment && job.ord < ord;
-        let mut due = aside.jobs.iter().filter(|(_, job)| earlier(job));
-        due.next().map(|((due, _), _)| *due)
-    }
-
-    /// May no more items be taken, because too many wait aside?
-    pub(super) fn is_full(&self) -> bool {
-        self.aside.lock().jobs.len() >= self.max_waiting
+    /// An item that waits aside and can go on, or when one can.
+    pub(super) fn take_up(
+        &self,
+        agent: &Arc<Agent>,
+        shared: &Shared,
+    ) -> Result<Job, Option<Duration>> {
+        let limits = &shared.commons.limits;
+        let job = self.aside.take_up(agent, limits, shared.clock.now())?;
+        self.segments[job.segment].aside(false);
+        Ok(job)
     }
 
     /// The run stops: rows that wait aside.
-    pub(super) fn abandon_aside(&self) -> usize {
-        let jobs = std::mem::take(&mut self.aside.lock().jobs);
-        jobs.into_values().map(|job| job.load.rows()).sum()
+    pub(super) fn abandon_aside(&self, shared: &Shared) -> usize {
+        self.aside
+            .abandon(&shared.commons.limits, shared.clock.now())
     }
 
     /// The stage ends, or will never start: its ends of the connections close.
@@ -244,4 +217,16 @@ impl Stage {
         }
         let _ = shared.closed.send(self.id);
     }
+}
+
+/// The limits that the blocks of a stage take, each once.
+fn limits(stage: &plan::Stage) -> Vec<u32> {
+    let blocks = stage.program.steps.iter().filter_map(|s| match &s.op {
+        Op::Enter(enter) => Some(&enter.limits),
+        _ => None,
+    });
+    let mut all: Vec<u32> = blocks.flatten().copied().collect();
+    all.sort_unstable();
+    all.dedup();
+    all
 }

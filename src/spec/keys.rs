@@ -77,6 +77,10 @@ const fn word(name: &'static str) -> Word {
     Word { name, built: true }
 }
 
+const fn later_word(name: &'static str) -> Word {
+    Word { name, built: false }
+}
+
 #[rustfmt::skip]
 pub static FILE: &[KeyDef] = &[
     key("name", Form::Name, "What the pipeline is called; the file's name by default."),
@@ -90,7 +94,7 @@ pub static FILE: &[KeyDef] = &[
     key("conditions", Form::Named(&Form::Any), "Locks to wait under until something holds."),
     key("events", Form::Named(&Form::Any), "Lights that are red until somebody sets them."),
     key("barriers", Form::Named(&Form::Any), "Places where so many workers meet."),
-    later("limits", Form::Named(&Form::Any), "How many at once, how often, how far apart; also for each key."),
+    key("limits", Form::Named(&Form::Either(&[Form::Keys(LIMIT)])), "How many at once, how often, how far apart; also for each key."),
     key("values", Form::Named(&Form::Any), "Values that all workers share."),
     key("arrays", Form::Named(&Form::Any), "Arrays that all workers share."),
     key("stages", Form::Named(&Form::Keys(STAGE)), "The stages: lists of steps, each run by one executor."),
@@ -98,6 +102,40 @@ pub static FILE: &[KeyDef] = &[
     key("stop", Form::Keys(STOP), "What happens when the run is stopped."),
     key("deadline", Form::Duration, "How long the whole run may take."),
 ];
+
+#[rustfmt::skip]
+pub static LIMIT: &[KeyDef] = &[
+    key("concurrent", Form::Count(1), "How many at once."),
+    key("rate", Form::Text, "How often: `10/s`, `100/min`, `1000/h`; evenly spaced but for a `burst`."),
+    key("burst", Form::Count(1), "So many of a `rate` may come together."),
+    key("delay", Form::Duration, "The time between two starts."),
+    key("jitter", Form::Number, "Each delay times a random factor within ± this."),
+    key("adaptive", Form::Keys(ADAPTIVE), "The delay follows the time that items take."),
+    key("keys", Form::ListOf(&Form::Keys(LIMIT_KEY)), "What holds for each key; all entries hold at once."),
+    key("max_waiting", Form::Count(1), "How many items of a stage may wait aside; 10000 by default."),
+    key("scope", Form::Words(SCOPES), "Whether other runs are counted too; `run` by default."),
+];
+
+#[rustfmt::skip]
+pub static LIMIT_KEY: &[KeyDef] = &[
+    key("per", Form::Expression, "The key: items with the same are counted together; `ip(url)`: each address of the host."),
+    key("concurrent", Form::Count(1), "How many at once for each key."),
+    key("rate", Form::Text, "How often for each key: `10/s`, `100/min`, `1000/h`."),
+    key("burst", Form::Count(1), "So many of a `rate` may come together."),
+    key("delay", Form::Duration, "The time between two starts for the same key."),
+    key("jitter", Form::Number, "Each delay times a random factor within ± this."),
+    key("adaptive", Form::Keys(ADAPTIVE), "The delay follows the time that items take."),
+];
+
+#[rustfmt::skip]
+pub static ADAPTIVE: &[KeyDef] = &[
+    key("target", Form::Number, "How many should be on their way at once; 1.0 by default."),
+    key("start", Form::Duration, "The first delay; 5s by default."),
+    key("max", Form::Duration, "The longest delay; 60s by default."),
+];
+
+#[rustfmt::skip]
+pub static SCOPES: &[Word] = &[word("run"), later_word("machine"), later_word("cluster")];
 
 #[rustfmt::skip]
 pub static TEST: &[KeyDef] = &[

@@ -29,6 +29,7 @@ mod harness;
 mod key;
 mod keyer;
 mod lasting;
+mod limit;
 mod log;
 mod lookup;
 mod made;
@@ -66,6 +67,7 @@ pub use convert::Convert;
 pub use coordinate::{Deed, deeds, watched};
 pub use cx::{Cx, Faults, ItemError, ItemErrorKind, Outcome, Output, RunError, Tally};
 pub use dead_letter::{DeadLetter, dead_letter_type};
+pub use limit::{Limit, Per};
 pub use notation::{built_in, names_in, read_type};
 pub use processes::Processes;
 pub use table::{Group, Opt, Reader, STEPS, StepDef, find};
@@ -80,6 +82,7 @@ use std::time::Duration;
 use crate::diagnostic::{At, Diagnostics};
 use crate::expr::{Env, Uses};
 use crate::spec::Key;
+use crate::sync::Need;
 use crate::value::{Batch, Type};
 use crate::wait::Wait;
 
@@ -212,6 +215,12 @@ pub trait Types: Debug {
         None
     }
 
+    /// What the file says of a limit, by its number.
+    fn limit(&self, guard: u32) -> Option<&Limit> {
+        let _ = guard;
+        None
+    }
+
     /// The names that there are, for "did you mean".
     fn names(&self) -> Vec<&str>;
 
@@ -283,6 +292,8 @@ pub struct Enter {
     pub make: FrameMaker,
     /// The guards that are held within it, by their numbers; empty: none.
     pub guards: Vec<u32>,
+    /// Those of them that are limits.
+    pub limits: Vec<u32>,
     /// It is entered when a condition holds.
     pub until: bool,
     /// The wait for the guards has an end.
@@ -398,6 +409,16 @@ pub enum Entered {
     Past(Batch),
     /// Cannot go on now; call again with the same batch when the wait is over.
     Wait(Batch, Wait),
+    /// Must wait for limits, and nobody need stay with it: call again when they can be had.
+    Aside(Batch, Ask),
+}
+
+/// What an item wants of limits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ask {
+    pub needs: Vec<Need>,
+    /// It does not wait beyond this (since the start).
+    pub until: Option<Duration>,
 }
 
 /// Both ends of a block: rows go in through it, and what they became comes out through it. One batch at a time

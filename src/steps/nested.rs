@@ -115,6 +115,7 @@ impl BatchStep for Nested {
             Entered::In(work) => work,
             Entered::Past(batch) => return Flow::Next(batch),
             Entered::Wait(batch, wait) => return Flow::Wait(batch, wait),
+            Entered::Aside(..) => panic!("nothing here is limited"),
         };
         let (made, ended) = self.through(0, work, cx);
         let outs = self.frame.leave(made, cx);

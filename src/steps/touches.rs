@@ -7,10 +7,20 @@ pub enum GuardKind {
     Lock,
     RLock,
     RwLock,
-    Semaphore { permits: u32 },
+    Semaphore {
+        permits: u32,
+    },
     Condition,
-    Event { set: bool },
-    Barrier { parties: u32 },
+    Event {
+        set: bool,
+    },
+    Barrier {
+        parties: u32,
+    },
+    /// `keyed`: it counts for each key of something.
+    Limit {
+        keyed: bool,
+    },
 }
 
 impl GuardKind {
@@ -23,6 +33,7 @@ impl GuardKind {
             GuardKind::Condition => "condition",
             GuardKind::Event { .. } => "event",
             GuardKind::Barrier { .. } => "barrier",
+            GuardKind::Limit { .. } => "limit",
         }
     }
 

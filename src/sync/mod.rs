@@ -9,6 +9,7 @@
 mod barrier;
 mod condition;
 mod event;
+mod limits;
 mod machine;
 mod permits;
 mod raw;
@@ -17,6 +18,7 @@ mod values;
 pub use barrier::{Barrier, Broken, Passed};
 pub use condition::Condition;
 pub use event::Event;
+pub use limits::{Adaptive, Bell, Claimed, LimitCounts, Limits, Need, Pace, Rate, Ticket};
 pub use machine::{Machine, folder};
 pub use permits::{ALL, Counts, Held, Permits};
 pub use values::{Declared, Layout, Target, Values};
@@ -31,6 +33,8 @@ pub enum Guard {
     Condition(Condition),
     Event(Event),
     Barrier(Barrier),
+    /// Counted in [`Commons::limits`].
+    Limit,
 }
 
 impl Guard {
@@ -39,7 +43,7 @@ impl Guard {
         match self {
             Guard::Permits(permits) => Some(permits),
             Guard::Condition(condition) => Some(&condition.lock),
-            Guard::Event(_) | Guard::Barrier(_) => None,
+            Guard::Event(_) | Guard::Barrier(_) | Guard::Limit => None,
         }
     }
 }
@@ -49,6 +53,7 @@ impl Guard {
 pub struct Commons {
     pub guards: Box<[Guard]>,
     pub values: Values,
+    pub limits: Limits,
 }
 
 impl Default for Commons {
@@ -56,6 +61,7 @@ impl Default for Commons {
         Commons {
             guards: Box::new([]),
             values: Values::new(&[], &[]),
+            limits: Limits::new(std::collections::HashMap::new()),
         }
     }
 }
@@ -101,12 +107,13 @@ impl Commons {
     /// The agent is no more: what it held is given back. The guards that it held, each with how many permits.
     pub fn orphan(&self, agent: AgentId, clock: &dyn Clock) -> Vec<(u32, u32)> {
         self.values.orphan(agent);
+        self.limits.give(agent, false, clock.now());
         let mut held = Vec::new();
         for (guard, number) in self.guards.iter().zip(0..) {
             match guard {
                 Guard::Event(event) => event.forget(agent),
                 Guard::Barrier(barrier) => barrier.forget(agent),
-                Guard::Permits(_) | Guard::Condition(_) => {}
+                Guard::Permits(_) | Guard::Condition(_) | Guard::Limit => {}
             }
             if let Guard::Condition(condition) = guard {
                 condition.orphan(agent);

@@ -45,6 +45,8 @@ pub enum What {
     Barrier(u32),
     /// A guard that another run on this machine has. Always live.
     Machine(u32),
+    /// That limits let an item begin which waits aside; or an item from one of these connections.
+    Limits { limits: Arc<[u32]>, conns: Vec<u32> },
     /// A point in time (since the start).
     Due(Duration),
     /// Something outside the program: a file descriptor, the network. Always live.
@@ -89,7 +91,8 @@ impl What {
             | What::Permits { .. }
             | What::Event(_)
             | What::Until { .. }
-            | What::Barrier(_) => Kind::Guard,
+            | What::Barrier(_)
+            | What::Limits { .. } => Kind::Guard,
             What::Due(_) => Kind::Time,
             What::Outside(_) | What::Program => Kind::Outside,
         }

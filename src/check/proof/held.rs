@@ -16,6 +16,7 @@ pub(super) fn check(world: &World<'_, '_>, out: &mut Diagnostics) {
         match world.room.guards.kind(taken.guard) {
             GuardKind::Semaphore { permits } => many(world, point, taken, permits, out),
             GuardKind::RLock => {}
+            GuardKind::Limit { .. } => under_guards(world, point, taken, out),
             kind => again(world, point, taken, kind, out),
         }
     }
@@ -44,6 +45,23 @@ fn shared(world: &World<'_, '_>, point: &Point, taken: Held, out: &mut Diagnosti
                 .help("there is no order among runs, so two of them could wait for each other for ever: take one after the other has been given back"),
         );
     }
+}
+
+/// A limit that somebody takes who holds a guard: he would keep it while his item waits aside.
+fn under_guards(world: &World<'_, '_>, point: &Point, taken: Held, out: &mut Diagnostics) {
+    let Some(held) = point.held.first() else {
+        return;
+    };
+    let (limit, guard) = (world.guard(taken.guard), world.guard(held.guard));
+    out.push(
+        Diagnostic::new(
+            "E0509",
+            taken.at,
+            format!("{limit} is taken inside a block that holds {guard}"),
+        )
+        .also(held.at, "held from here on")
+        .help("an item that waits for a limit waits aside, and holds nothing: name both in one `with`, or take the limit outside"),
+    );
 }
 
 /// A lock or condition that is held already, or an rwlock where one of the two writes.

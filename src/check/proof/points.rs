@@ -181,7 +181,10 @@ impl Walk<'_, '_> {
         let outside = within.clone();
         let set = self.set(&m.with);
         for held in &set {
-            self.push(Act::Take(*held), held.at, &within, own);
+            // The limits of a set are taken at once, before everything else of it.
+            let limit = self.room.guards.is_limit(held.guard);
+            let before = if limit { &outside } else { &within };
+            self.push(Act::Take(*held), held.at, before, own);
             within.held.push(*held);
         }
         if let Some(until) = m.until.as_ref().filter(|_| !set.is_empty()) {

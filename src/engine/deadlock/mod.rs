@@ -102,11 +102,19 @@ impl Search<'_> {
             writers: numbers(&plan.writers),
             readers: numbers(&plan.readers),
         });
+        let commons = &self.shared.commons;
+        let guards = commons.guards.iter().zip(0..).map(|(g, number)| {
+            let mut seen = guard(g);
+            if let sync::Guard::Limit = g {
+                seen.holders = commons.limits.holders(number);
+            }
+            seen
+        });
         World {
             agents,
             stages: stages.collect(),
             conns: conns.collect(),
-            guards: self.shared.commons.guards.iter().map(guard).collect(),
+            guards: guards.collect(),
         }
     }
 }
@@ -125,7 +133,7 @@ fn guard(guard: &sync::Guard) -> Guard {
             seen.parties = barrier.parties() as usize;
             seen.here = barrier.here();
         }
-        sync::Guard::Permits(_) | sync::Guard::Condition(_) => {}
+        sync::Guard::Permits(_) | sync::Guard::Condition(_) | sync::Guard::Limit => {}
     }
     seen
 }

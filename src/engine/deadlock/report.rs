@@ -210,6 +210,10 @@ impl Teller<'_> {
                 format!("its turn behind earlier items (it has number {ord})")
             }
             What::Others { .. } => "the other workers of its stage".into(),
+            What::Limits { limits, .. } => {
+                let names: Vec<String> = limits.iter().map(|l| self.guard(*l)).collect();
+                format!("{}, for an item that waits aside", names.join(" or "))
+            }
             What::Due(_) | What::Outside(_) | What::Program | What::Machine(_) => {
                 "the world outside".into()
             }

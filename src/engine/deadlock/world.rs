@@ -138,6 +138,12 @@ impl World {
             What::Until { guard, watches } => {
                 of_stage(&self.touching(|t| changes(t, *guard, watches)))
             }
+            What::Limits { limits, .. } => {
+                let of = limits
+                    .iter()
+                    .flat_map(|l| &self.guards[*l as usize].holders);
+                of_ids(&mut of.map(|(id, _)| *id))
+            }
             What::Due(_) | What::Outside(_) | What::Program | What::Machine(_) => Vec::new(),
         }
     }
@@ -239,8 +245,14 @@ impl<'w> Nodes<'w> {
             What::Due(_) | What::Outside(_) | What::Program | What::Machine(_) => Rule::Free,
             // A colleague who works may hand back what he has not begun, or finish what is in front.
             What::Turn { .. } | What::Others { .. } => Rule::Any(own.into_iter().collect()),
-            What::Get(conns) => {
+            What::Get(conns) | What::Limits { conns, .. } => {
                 let mut of: Vec<Node> = own.into_iter().collect();
+                if let What::Limits { limits, .. } = what {
+                    match self.begun(limits) {
+                        holders if holders.is_empty() => return Rule::Free,
+                        holders => of.extend(holders),
+                    }
+                }
                 for conn in conns {
                     if let Some(conn) = self.world.conns.get(*conn as usize) {
                         of.extend(self.some(&conn.writers));
@@ -268,6 +280,20 @@ impl<'w> Nodes<'w> {
             What::Until { guard, watches } => self.touching(|t| changes(t, *guard, watches)),
             What::Barrier(guard) => self.barrier(*guard),
         }
+    }
+
+    /// Those whose items have begun under these limits; somebody whom we do not know may go on.
+    fn begun(&mut self, limits: &[u32]) -> Vec<Node> {
+        let mut all = Vec::new();
+        for limit in limits {
+            for (agent, _) in &self.world.guards[*limit as usize].holders {
+                match self.numbers.get(agent) {
+                    Some(node) => all.push(*node),
+                    None => all.push(self.graph.add(Rule::Free)),
+                }
+            }
+        }
+        all
     }
 
     /// Who waits in front must get his first; and so many permits must be free, or come back.

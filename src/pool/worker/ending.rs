@@ -180,7 +180,7 @@ impl Worker {
                 rows += tail.map_or(0, |mut t| t.abandon());
             }
         }
-        rows += self.stage.abandon_aside();
+        rows += self.stage.abandon_aside(&self.shared);
         if self.stage.live.fetch_sub(1, Ordering::AcqRel) == 1 {
             for next in self.stage.segments.iter().skip(1) {
                 rows += next.abandon_inner();

@@ -1,24 +1,23 @@
 //! The one worker loop: a machine that never blocks.
 
 use std::collections::VecDeque;
-use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use super::faults::{Again, Attempt, Failure, FaultBook};
+use super::aside::Job;
+use super::faults::{Attempt, Failure, FaultBook};
 use super::instance::{Hands, Instance};
 use super::line::{Halt, Line, Load};
 use super::segment::{HeadEnd, Segment, Taken};
 use super::sequencer::Range;
 use super::shared::Shared;
-use super::stage::{Job, Stage};
+use super::stage::Stage;
 use crate::channel::Conn;
 use crate::expr::Scope;
-use crate::plan::Retry;
-use crate::steps::{ItemError, Memory, Outcome, Tally};
+use crate::steps::{Memory, Outcome, Tally};
 use crate::value::Batch;
-use crate::wait::{Agent, Wait, Who};
+use crate::wait::{Agent, Wait, What, Who};
 
 /// What a turn came to.
 #[derive(Debug)]
@@ -93,6 +92,7 @@ macro_rules! hands {
 }
 
 // Behind the macro, which they use.
+mod aside;
 mod ending;
 mod outgoing;
 
@@ -165,6 +165,7 @@ impl Worker {
             && self.tail.is_none()
             && self.offers.is_empty()
             && self.finishing.is_none()
+            && self.pending.is_none()
             && self.segments[self.current].head.is_empty()
     }
 
@@ -173,6 +174,7 @@ impl Worker {
         for segment in &self.stage.segments {
             segment.rest(&self.agent);
         }
+        self.stage.aside.busy(&self.agent);
     }
 
     pub fn agent(&self) -> &Arc<Agent> {
@@ -313,12 +315,18 @@ impl Worker {
 
     /// An item whose time has come, or new ones: from the last segment that has some.
     fn find_work(&mut self) -> Result<Turn, Failure> {
-        let due = match self.stage.take_up(self.shared.clock.now()) {
+        let limited = !self.stage.limits.is_empty();
+        if limited {
+            self.stage.aside.busy(&self.agent);
+        }
+        let due = match self.stage.take_up(&self.agent, &self.shared) {
             Ok(job) => return self.resume(job),
             Err(due) => due,
         };
-        if due.is_some() && self.stage.is_full() {
-            return Ok(Turn::Wait(Wait::due(due.unwrap_or_default())));
+        if self.stage.aside.is_full() {
+            let stage = self.stage.id;
+            let wait = due.map_or(Wait::for_(What::Others { stage }), Wait::due);
+            return self.idle(wait, due);
         }
         if self.pending.is_some() {
             let Some(batch) = self.stage.segments[0].take_back() else {
@@ -337,6 +345,9 @@ impl Worker {
                     for other in (0..self.segments.len()).filter(|o| *o != segment) {
                         self.stage.segments[other].forget(&self.agent);
                     }
+                    if limited {
+                        self.stage.aside.pass_on();
+                    }
                     self.current = segment;
                     return self.start(batch);
                 }
@@ -354,10 +365,7 @@ impl Worker {
             }
         }
         match waits {
-            Some(wait) => {
-                let until = wait.until.into_iter().chain(due).min();
-                Ok(Turn::Wait(Wait { until, ..wait }))
-            }
+            Some(wait) => self.idle(wait, due),
             None => Ok(self.leave_stage_for_good()),
         }
     }
@@ -477,24 +485,6 @@ impl Worker {
         }
     }
 
-    /// An item that was set aside goes on.
-    fn resume(&mut self, job: Job) -> Result<Turn, Failure> {
-        self.current = job.segment;
-        self.gathered = Some(Range {
-            ord: job.ord,
-            span: job.span,
-            parts: Vec::new(),
-        });
-        self.book.attempt = Some(Attempt {
-            began: self.shared.clock.now(),
-            ..job.attempt
-        });
-        self.book.wall = self.shared.clock.wall();
-        self.book.input = job.input;
-        self.segments[self.current].head.take_up(job.load);
-        self.advance()
-    }
-
     /// Takes the head a step further.
     fn advance(&mut self) -> Result<Turn, Failure> {
         let halt = self.segments[self.current].head.advance(&mut hands!(self));
@@ -516,52 +506,17 @@ impl Worker {
             }
             Halt::Stop(error) => Err(self.failure(Some(error))),
             Halt::Wait(wait) => Ok(self.before_wait(wait)),
+            Halt::Aside(ask) => {
+                let attempt = self.book.attempt.take().unwrap_or_default();
+                let job = self.lay_down(attempt);
+                self.stage.set_aside_for(&ask, job, &self.shared);
+                Ok(Turn::More)
+            }
             Halt::GiveOut => {
                 self.segments[self.current].head.given_out = self.is_given_out();
                 Ok(Turn::More)
             }
         }
-    }
-
-    /// The item waits for its next attempt, and the worker does something else.
-    fn set_aside(&mut self, again: &Again) -> Result<Turn, Failure> {
-        let mut attempt = self.book.attempt.take().unwrap_or_default();
-        attempt.tries = if attempt.step == again.unit {
-            attempt.tries + 1
-        } else {
-            1
-        };
-        attempt.step = again.unit;
-        let wait = again
-            .retry
-            .map_or(Duration::ZERO, |r| pause(&r, attempt.tries, &again.error));
-        let due = self.shared.clock.now() + wait;
-        let mut load = self.segments[self.current].head.lay_down();
-        // It was the last that was begun: the others' ordinals can go on without it.
-        let Some(mut range) = self.gathered.take() else {
-            unreachable!("BUG: an item without an ordinal")
-        };
-        let (ord, span) = (range.ord + range.span - 1, 1);
-        range.span -= 1;
-        if range.span > 0 {
-            self.deposit = Some(range);
-        } else {
-            // What the item itself has made already stays with it.
-            load.prepend(range.parts);
-        }
-        let input = self.book.input.take();
-        self.stage.set_aside(
-            due,
-            Job {
-                segment: self.current,
-                ord,
-                span,
-                load,
-                attempt,
-                input,
-            },
-        );
-        Ok(Turn::More)
     }
 
     /// The two rules: what is not begun goes back, and what is made is given out, before anybody waits.
@@ -656,24 +611,4 @@ impl Worker {
                 .fetch_add(std::mem::take(&mut self.taken), Ordering::Relaxed);
         }
     }
-}
-
-/// How long to wait before attempt `tries + 1`.
-fn pause(retry: &Retry, tries: u32, error: &ItemError) -> Duration {
-    if let Some(after) = error.after {
-        return after.min(retry.max_wait);
-    }
-    let grown = retry.wait.as_secs_f64()
-        * retry
-            .factor
-            .powi(i32::try_from(tries).unwrap_or(i32::MAX) - 1);
-    let capped = grown.min(retry.max_wait.as_secs_f64());
-    let jittered = capped * (1.0 + retry.jitter * (2.0 * unit() - 1.0));
-    Duration::try_from_secs_f64(jittered.max(0.0)).unwrap_or(retry.max_wait)
-}
-
-/// A random number from 0 to 1, as the standard library's hash seeds are random.
-fn unit() -> f64 {
-    let bits = std::hash::RandomState::new().build_hasher().finish();
-    (bits >> 11) as f64 / (1u64 << 53) as f64
 }

@@ -6,7 +6,7 @@ use super::{Failure, Hands, Offering, Worker};
 use crate::channel::Offer;
 use crate::steps::Outcome;
 use crate::value::{Batch, Row};
-use crate::wait::Wait;
+use crate::wait::{Wait, What};
 
 impl Worker {
     /// Deposits, works off the turn, fills the connections; answers with a wait where that cannot go on.
@@ -79,7 +79,10 @@ impl Worker {
     /// whoever sees it makes itself free for it.
     fn wait_for_turn(&mut self, range: Range, wait: Wait) -> Option<Wait> {
         let segment = &self.stage.segments[self.current];
-        let due = self.stage.due_before(self.current, range.ord);
+        let limits = &self.shared.commons.limits;
+        let (ord, now) = (range.ord, self.shared.clock.now());
+        let aside = &self.stage.aside;
+        let due = aside.due_before(self.current, ord, &self.agent, limits, now);
         let late = due.is_some_and(|due| due <= self.shared.clock.now());
         let (true, Some(turn)) = (late || segment.has_back(range.ord), &segment.turn) else {
             self.deposit = Some(range);
@@ -117,6 +120,20 @@ impl Worker {
                 about: tail.about(),
                 ..wait
             })),
+            Halt::Aside(ask) => {
+                // Whoever has the turn cannot set it aside: it waits like anybody, and looks again.
+                let limits = &self.shared.commons.limits;
+                let opens = limits.watch(&self.agent, &ask.needs, self.shared.clock.now());
+                let wait = Wait {
+                    about: tail.about(),
+                    ..Wait::for_(What::Limits {
+                        limits: self.stage.limits.clone(),
+                        conns: Vec::new(),
+                    })
+                };
+                let until = opens.into_iter().chain(ask.until).min();
+                Ok(Some(Wait { until, ..wait }))
+            }
             Halt::Stop(error) => Err(self.failure(Some(error))),
         }
     }

@@ -66,6 +66,7 @@ impl Bench {
             commons: Arc::new(Commons {
                 guards: list.into(),
                 values: Values::new(&[total], &[]),
+                ..Commons::default()
             }),
             conns: Arc::from([]),
             clock: Arc::new(RealClock::default()),

@@ -93,6 +93,7 @@ impl Python {
             commons: Arc::new(Commons {
                 guards: list.into(),
                 values: Values::new(&[], &[]),
+                ..Commons::default()
             }),
             conns: Arc::from([]),
             clock: Arc::new(RealClock::default()),

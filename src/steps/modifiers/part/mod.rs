@@ -275,6 +275,7 @@ impl Step for Part {
         let enter = Enter {
             make: Arc::new(move || Box::new(Run::new(recipe.clone()))),
             guards: Vec::new(),
+            limits: Vec::new(),
             until: false,
             timed: false,
         };

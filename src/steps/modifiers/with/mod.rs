@@ -4,6 +4,7 @@
 //! their declaration, whatever the order in which they are written, and given back when all that the item
 //! became in the block has left it.
 
+mod limits;
 mod run;
 
 use std::sync::Arc;
@@ -13,13 +14,15 @@ use parking_lot::Mutex;
 
 use super::super::coordinate::named_in;
 use super::super::{
-    Block, CompileCx, Compiled, Enter, ExprText, GuardKind, Infer, Op, Put, Step, Touches,
+    Block, CompileCx, Compiled, Enter, ExprText, GuardKind, Infer, Limit, Op, Put, Step, Touches,
+    Types,
 };
 use crate::diagnostic::{At, Diagnostic, Diagnostics};
 use crate::expr::{Env, Uses};
 use crate::spec::{Key, Node, forms};
 use crate::sync::ALL;
 use crate::value::Type;
+use limits::Wanted;
 use run::{Hold, Recipe, Until};
 
 /// Steps around which `with` stands.
@@ -36,6 +39,8 @@ pub struct With {
     found: Mutex<Vec<Type>>,
     /// The guards, by their numbers, in the order of their declaration, with their permits.
     wants: Mutex<Vec<Want>>,
+    /// The keys of its limits.
+    pers: Mutex<Vec<ExprText>>,
 }
 
 /// One guard of a set.
@@ -60,6 +65,7 @@ impl With {
             steps,
             found: Mutex::default(),
             wants: Mutex::default(),
+            pers: Mutex::default(),
         }
     }
 
@@ -80,6 +86,9 @@ impl With {
             }
         }
         wants.sort_by_key(|w| w.guard);
+        *self.pers.lock() = limits_of(&wants, cx.types)
+            .flat_map(|(limit, _)| limit.keys.iter().map(|(per, _)| per.text.clone()))
+            .collect();
         wants
     }
 
@@ -110,6 +119,42 @@ impl With {
         uses.reverse();
         uses
     }
+}
+
+/// The limits among the guards of a set, each with its number.
+fn limits_of<'t>(
+    wants: &'t [Want],
+    types: &'t dyn Types,
+) -> impl Iterator<Item = (&'t Limit, u32)> {
+    wants
+        .iter()
+        .filter_map(|w| Some((types.limit(w.guard)?, w.guard)))
+}
+
+/// What is needed of each limit: the keys first, for they are closed more often.
+fn wanted(wants: &[Want], input: Option<&Type>, cx: &CompileCx<'_>) -> Arc<[Wanted]> {
+    let mut all = Vec::new();
+    for (limit, guard) in limits_of(wants, cx.types) {
+        for ((per, _), entry) in limit.keys.iter().zip(1..) {
+            let key = limits::Key {
+                code: per.text.compile(input, cx),
+                address: per.address,
+            };
+            all.push(Wanted {
+                guard,
+                entry,
+                key: Some(key),
+            });
+        }
+    }
+    for (_, guard) in limits_of(wants, cx.types) {
+        all.push(Wanted {
+            guard,
+            entry: 0,
+            key: None,
+        });
+    }
+    all.into()
 }
 
 fn not_held(key: &Key, kind: GuardKind) -> Diagnostic {
@@ -175,6 +220,11 @@ fn permits(key: &Key, kind: GuardKind, amount: Option<&Node>, out: &mut Diagnost
 impl Step for With {
     fn infer(&self, input: Option<&Type>, cx: &mut Infer<'_>) -> Type {
         let wants = self.wants(cx);
+        for (limit, _) in limits_of(&wants, cx.types) {
+            for (per, _) in &limit.keys {
+                per.text.check(input, cx);
+            }
+        }
         let Some(item) = input else {
             let at = self.set.first().map_or(cx.at, |(key, _)| key.at);
             cx.diagnostics.push(
@@ -212,6 +262,9 @@ impl Step for With {
 
     fn uses(&self, input: &Type, after: &Uses, env: &Env) -> Uses {
         let mut uses = self.chain(after, env).swap_remove(0);
+        for per in &*self.pers.lock() {
+            uses.merge(&per.uses(input, env));
+        }
         if let Some(until) = &self.until {
             uses.merge(&until.uses(input, env));
         }
@@ -234,8 +287,14 @@ impl Step for With {
         }
         let wants = self.wants.lock();
         let conditions = wants.iter().filter(|w| w.kind == GuardKind::Condition);
+        let is_limit = |want: &&Want| matches!(want.kind, GuardKind::Limit { .. });
         let recipe = Arc::new(Recipe {
-            wants: wants.iter().map(|w| (w.guard, w.n)).collect(),
+            wants: wants
+                .iter()
+                .filter(|w| !is_limit(w))
+                .map(|w| (w.guard, w.n))
+                .collect(),
+            limits: wanted(&wants, input, cx),
             until: self.until.as_ref().map(|until| Until {
                 holds: until.compile(input, cx),
                 conditions: conditions.map(|w| w.guard).collect(),
@@ -245,6 +304,7 @@ impl Step for With {
         });
         let enter = Enter {
             guards: wants.iter().map(|w| w.guard).collect(),
+            limits: wants.iter().filter(is_limit).map(|w| w.guard).collect(),
             until: self.until.is_some(),
             timed: self.timeout.is_some(),
             make: Arc::new(move || Box::new(Hold::new(recipe.clone()))),

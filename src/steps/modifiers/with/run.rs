@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::super::{Cx, Entered, Frame, ItemError, ItemErrorKind};
+use super::limits::{Limited, Not, Wanted};
 use crate::expr::Code;
 use crate::value::Batch;
 use crate::wait::{Wait, What};
@@ -15,6 +16,8 @@ pub(super) struct Recipe {
     pub wants: Vec<(u32, u32)>,
     pub until: Option<Until>,
     pub timeout: Option<Duration>,
+    /// What is needed of limits, which are taken first.
+    pub limits: Arc<[Wanted]>,
 }
 
 pub(super) struct Until {
@@ -27,6 +30,7 @@ pub(super) struct Until {
 
 pub(super) struct Hold {
     recipe: Arc<Recipe>,
+    limits: Limited,
     /// How many of the set are held.
     taken: usize,
     /// When the wait for the set began.
@@ -36,6 +40,7 @@ pub(super) struct Hold {
 impl Hold {
     pub(super) fn new(recipe: Arc<Recipe>) -> Hold {
         Hold {
+            limits: Limited::new(recipe.limits.clone()),
             recipe,
             taken: 0,
             since: None,
@@ -102,6 +107,7 @@ impl Hold {
             self.unwatch(cx);
         }
         self.give_back(cx);
+        self.limits.give(false, cx);
         self.since = None;
     }
 
@@ -128,6 +134,18 @@ impl Frame for Hold {
             let timeout = self.recipe.timeout.unwrap_or_default();
             let message = format!("the guards were not to be had within {timeout:?}");
             return fail(batch, ItemError::new(ItemErrorKind::Timeout, message), cx);
+        }
+        match self.limits.take(&batch, self.recipe.timeout, cx) {
+            Ok(()) => {}
+            Err(Not::Yet(wait)) => return self.wait(batch, wait, cx),
+            Err(Not::Aside(ask)) => {
+                self.since = None;
+                return Entered::Aside(batch, ask);
+            }
+            Err(Not::Failed(error)) => {
+                self.give_up(cx);
+                return fail(batch, error, cx);
+            }
         }
         if let Err(wait) = self.take(cx) {
             return self.wait(batch, wait, cx);
@@ -159,11 +177,15 @@ impl Frame for Hold {
 
     fn leave(&mut self, made: Vec<Batch>, cx: &mut Cx<'_>) -> Vec<Batch> {
         self.give_back(cx);
+        // Where nothing has come out, it failed or was filtered.
+        let well = made.iter().any(|batch| !batch.is_empty());
+        self.limits.give(well, cx);
         made
     }
 
     fn back_out(&mut self, cx: &mut Cx<'_>) {
         self.give_back(cx);
+        self.limits.give(false, cx);
     }
 
     fn cancel(&mut self, cx: &mut Cx<'_>) {
