@@ -243,7 +243,7 @@ pub static AUTO: &[Word] = &[word("auto")];
 #[rustfmt::skip]
 pub static PROCESSES: &[KeyDef] = &[
     key("count", Form::Either(&[Form::Count(1), Form::Words(AUTO)]), "How many; by default as many as there are CPUs."),
-    key("start", Form::Words(STARTS), "How Python's workers begin: forked from one warm interpreter (the default), or each on its own."),
+    key("start", Form::Words(STARTS), "How Python's workers begin: each on its own (`spawn`); `fork`, from one warm interpreter, is not built yet and does the same."),
     key("max_items", Form::Count(1), "After so many items a worker is replaced by a fresh one."),
     key("memory", Form::Size, "How much memory a process may hold; one that holds more is ended."),
     key("env", Form::Named(&Form::Text), "Added to the environment of the processes."),
