@@ -11,7 +11,7 @@ use crate::notice::{Deadlock, Notice};
 use crate::plan::{MaxErrors, OnError, Policy, Retry};
 use crate::steps::{DeadLetter, Faults, ItemError, ItemErrorKind, RunError};
 use crate::sync::Commons;
-use crate::value::{Batch, Row};
+use crate::value::{Batch, Row, Secrets};
 
 /// What ended a run.
 #[derive(Clone, Debug, PartialEq)]
@@ -146,6 +146,8 @@ pub(super) struct FaultBook {
     pub again: Option<Again>,
     /// The blocks that the row is in.
     pub around: Around,
+    /// What a dead letter's error may not show.
+    pub secrets: Arc<Secrets>,
     /// Dead letters, each with the row of the claim that it is about.
     pub letters: Vec<(u32, DeadLetter)>,
     pub dropped: u64,
@@ -204,6 +206,7 @@ impl FaultBook {
             wall: std::time::SystemTime::UNIX_EPOCH,
             again: None,
             around: Around::default(),
+            secrets: Arc::default(),
             letters: Vec::new(),
             dropped: 0,
             dead: 0,
@@ -376,7 +379,11 @@ impl Faults for FaultBook {
                         .filter(|a| a.step == self.unit())
                         .map_or(0, |a| a.tries),
                 at: self.wall,
-                error,
+                error: ItemError {
+                    message: self.secrets.hide(&error.message).into_owned(),
+                    output: error.output.map(|o| self.secrets.hide(&o).into_owned()),
+                    ..error
+                },
             };
             self.letters.push((origin, letter));
         } else if self

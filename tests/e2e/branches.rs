@@ -126,3 +126,40 @@ fn what_two_writers_make_keeps_the_fields_that_each_gave() {
     .exits(0);
     done.prints_in_any_order(&["{\"n\":1,\"a\":\"x\"}", "{\"n\":2,\"b\":\"y\"}"]);
 }
+
+#[test]
+fn a_secret_is_shown_neither_in_an_error_nor_in_a_dead_letters_but_written_as_data() {
+    let done = Case::new(
+        "
+params: {token: {type: string, secret: true, default: s3cr3tvalue}}
+queues: [dead]
+stages:
+  a:
+    on_error: {to: dead}
+    do:
+      - items: [1]
+      - map: int(params.token)
+      - print: '{}'
+  b:
+    on_error: drop
+    do:
+      - items: [1]
+      - print: '{params.token}'
+      - map: int(params.token)
+      - print: '{}'
+  letters:
+    from: dead
+    do:
+      - write: {to: dead.jsonl}",
+    )
+    .run()
+    .exits(0)
+    .prints("s3cr3tvalue\n")
+    .says("***");
+    let letters = std::fs::read_to_string(done.path("dead.jsonl")).expect("letters");
+    assert!(
+        letters.contains("***") && !letters.contains("s3cr3t"),
+        "{letters}"
+    );
+    assert!(!done.stderr.contains("s3cr3t"), "{}", done.stderr);
+}

@@ -16,7 +16,7 @@ use super::stage::Stage;
 use crate::channel::Conn;
 use crate::expr::Scope;
 use crate::steps::{Memory, Outcome, Tally};
-use crate::value::Batch;
+use crate::value::{Batch, Secrets};
 use crate::wait::{Agent, Wait, What, Who};
 
 /// What a turn came to.
@@ -118,7 +118,8 @@ impl Worker {
         if let Some(cycle) = &stage.cycle {
             cycle.watch(&agent);
         }
-        let book = FaultBook::new(stage.faults.clone(), &shared);
+        let mut book = FaultBook::new(stage.faults.clone(), &shared);
+        book.secrets = Arc::new(Secrets::new(scope.secrets.clone()));
         Worker {
             scope: Scope {
                 worker: index,
