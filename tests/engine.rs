@@ -579,6 +579,19 @@ fn thousands_of_tasks_on_one_thread_are_at_work_at_once() {
 }
 
 #[test]
+fn tasks_that_rest_keep_no_segment_of_their_stage_open() {
+    // Twenty are at work at once, then one after the other rests, and the first half of the steps must end.
+    let mut d = Draft::default();
+    let read = d.stage(&[], 1, vec![count(60)]);
+    let c = d.conn(&[read], 1024);
+    TASKS.set(true);
+    let (step, seen) = collect();
+    d.stage(&[c], 20, vec![meet(20), take(1000), meet(3), step]);
+    d.run();
+    assert_eq!(seen.lock().unwrap().len(), 60);
+}
+
+#[test]
 fn what_is_made_is_given_out_before_a_worker_waits() {
     on_every_executor(|| {
         // Item 3 waits for what the next stage does with item 2, which came in the same batch.

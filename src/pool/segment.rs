@@ -144,6 +144,16 @@ impl Segment {
         self.intake.lock().drained
     }
 
+    /// Would others be left without this worker?
+    pub(super) fn has_others(&self) -> bool {
+        self.live.load(Ordering::Acquire) > 1
+    }
+
+    /// One worker less, others are left.
+    pub(super) fn part(&self) {
+        self.live.fetch_sub(1, Ordering::AcqRel);
+    }
+
     /// One worker more. `false`: the segment is over already.
     pub(super) fn join(&self) -> bool {
         let one_more = |n: usize| (n > 0).then_some(n + 1);

@@ -118,8 +118,10 @@ impl Crew {
     }
 
     /// There is a scout, and nothing in this worker's hands.
-    async fn rest(&self, worker: &Worker, agent: &Arc<Agent>) {
-        worker.rest();
+    async fn rest(&self, worker: &mut Worker, agent: &Arc<Agent>) {
+        if !worker.rest() {
+            return;
+        }
         // What this one was told is for the scout now.
         if agent.is_woken()
             && let Some(scout) = &*self.scout.borrow()
@@ -134,6 +136,7 @@ impl Crew {
             .push((agent.clone(), bell.clone()));
         self.busy.leave(&self.shared);
         bell.notified().await;
+        worker.come_back();
         self.busy.enter(&self.shared);
     }
 
@@ -149,7 +152,7 @@ impl Crew {
         let panicked = loop {
             if worker.is_free() && !self.is_scout(agent) {
                 if self.scout.borrow().is_some() {
-                    self.rest(&worker, agent).await;
+                    self.rest(&mut worker, agent).await;
                     since = Instant::now();
                 } else {
                     *self.scout.borrow_mut() = Some(agent.clone());

@@ -9,11 +9,9 @@ use crate::steps::{Outcome, RunError};
 use crate::value::Batch;
 
 impl Worker {
-    /// The input of a segment has ended for this worker. Was it the last, so that there is something to do?
-    pub(super) fn leave(&mut self, at: usize) -> bool {
-        let own = &mut self.segments[at];
-        own.left = true;
-        let segment = &self.stage.segments[at];
+    /// This worker's part of a memory goes to the others'.
+    pub(super) fn merge(&mut self, at: usize) {
+        let (own, segment) = (&mut self.segments[at], &self.stage.segments[at]);
         if let (Some(part), Some(turn)) = (own.part.take(), &segment.turn) {
             turn.with_baton(|tail| {
                 if let Some(Instance {
@@ -25,6 +23,13 @@ impl Worker {
                 }
             });
         }
+    }
+
+    /// The input of a segment has ended for this worker. Was it the last, so that there is something to do?
+    pub(super) fn leave(&mut self, at: usize) -> bool {
+        self.segments[at].left = true;
+        self.merge(at);
+        let segment = &self.stage.segments[at];
         if segment.live.fetch_sub(1, Ordering::AcqRel) > 1 {
             return false;
         }

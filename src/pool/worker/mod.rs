@@ -36,6 +36,8 @@ struct Own {
     head: Line,
     part: Option<Box<dyn Memory>>,
     left: bool,
+    /// It rests, and is not counted there meanwhile: a segment must not wait for it to leave.
+    rests: bool,
 }
 
 /// Rows on their way into a connection.
@@ -95,6 +97,7 @@ macro_rules! hands {
 mod aside;
 mod ending;
 mod outgoing;
+mod rest;
 
 impl Worker {
     /// Worker number `index` of a stage.
@@ -112,6 +115,7 @@ impl Worker {
                     HeadEnd::Part(make) => Some(make()),
                 },
                 left: false,
+                rests: false,
             }
         };
         let segments = stage.segments.iter().map(own).collect();
@@ -168,14 +172,6 @@ impl Worker {
             && self.finishing.is_none()
             && self.pending.is_none()
             && self.segments[self.current].head.is_empty()
-    }
-
-    /// It looks for nothing for now, and need not be woken.
-    pub fn rest(&self) {
-        for segment in &self.stage.segments {
-            segment.rest(&self.agent);
-        }
-        self.stage.aside.busy(&self.agent);
     }
 
     pub fn agent(&self) -> &Arc<Agent> {
