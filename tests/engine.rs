@@ -586,7 +586,8 @@ fn tasks_that_rest_keep_no_segment_of_their_stage_open() {
     let c = d.conn(&[read], 1024);
     TASKS.set(true);
     let (step, seen) = collect();
-    d.stage(&[c], 20, vec![meet(20), take(1000), meet(3), step]);
+    let gate = Gate::default();
+    d.stage(&[c], 20, vec![meet(20), take(1000), gate.pass(1000), step]);
     d.run();
     assert_eq!(seen.lock().unwrap().len(), 60);
 }
