@@ -459,7 +459,8 @@ impl State {
             if slot.named > 0 {
                 continue;
             }
-            let mut until = slot.opens();
+            // A burst that was begun is remembered, too.
+            let mut until = slot.opens().max(slot.due);
             if let (Some(_), Some((last, _))) = (slot.pace.adaptive, slot.last) {
                 until = until.max(last + REMEMBER);
             }

@@ -87,8 +87,10 @@ fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Box<dyn Step>> {
         named.push((text.clone(), node.at));
         Some(text)
     };
-    options.need("call", reader)?;
-    let call = function("call", reader);
+    // Where it is missing that is said, and the rest is read all the same, for its own mistakes.
+    let call = options
+        .need("call", reader)
+        .and_then(|_| function("call", reader));
     let init = options.get("init").map(|_| function("init", reader));
     let interpreter = options
         .get("interpreter")
