@@ -147,6 +147,7 @@ impl Net {
     }
 
     fn begin(&self) -> Result<Open, String> {
+        more_files();
         let runtime = Builder::new_current_thread()
             .enable_all()
             .build()
@@ -204,6 +205,17 @@ impl Net {
         let open = self.open()?;
         let shared = open.shared.clone();
         Ok(open.call(agent, async move { shared.names.look_up(&host).await }))
+    }
+}
+
+/// As many open files as the system allows: thousands of connections are more than most shells let a program
+/// have at first. Where that fails, it stays as it was, and a connection too many is an error of its item.
+fn more_files() {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    if let Ok((now, most)) = getrlimit(Resource::RLIMIT_NOFILE)
+        && now < most
+    {
+        let _as_before = setrlimit(Resource::RLIMIT_NOFILE, most, most);
     }
 }
 
