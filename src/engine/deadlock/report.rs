@@ -17,6 +17,10 @@ pub(super) fn deadlock(
     agents: &[usize],
     stages: &[usize],
 ) -> Deadlock {
+    // In the order of the file, whoever entered first: one deadlock is told in one way.
+    let mut agents = agents.to_vec();
+    agents.sort_by_key(|a| seen[*a].who.map(|who| (who.stage, who.worker)));
+    let agents = &*agents;
     let teller = Teller {
         search,
         world,
